@@ -1,0 +1,107 @@
+"""What we know of a target's schema at one version; everything name resolution and masking may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RelationKind(StrEnum):
+    """PostgreSQL's pg_class.relkind."""
+
+    TABLE = "r"
+    PARTITIONED = "p"
+    VIEW = "v"
+    MATERIALIZED = "m"
+    FOREIGN = "f"
+    SEQUENCE = "S"
+    INDEX = "i"
+    PARTITIONED_INDEX = "I"
+    COMPOSITE = "c"
+    TOAST = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    attnum: int
+    """PostgreSQL's attribute number, from 1."""
+    type_oid: int
+    type_name: str
+    is_generated: bool = False
+    default: str | None = None
+    """The expression of a default or generated column, as pg_get_expr prints it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    oid: int
+    schema: str
+    name: str
+    kind: RelationKind
+    columns: tuple[Column, ...] = ()
+    rows_estimate: int = -1
+    """pg_class.reltuples; -1 where never analysed."""
+    parents: tuple[int, ...] = ()
+    """OIDs of what it inherits from or is a partition of."""
+    owner: str = ""
+    definition: str | None = None
+    """A view's query."""
+    has_triggers: bool = False
+    has_rules: bool = False
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    """pg_proc.prokind: f function, p procedure, a aggregate, w window."""
+    language: str
+    volatility: str
+    """i immutable, s stable, v volatile."""
+    is_definer: bool = False
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """One column of a foreign key: (relation oid, attnum) refers to (relation oid, attnum)."""
+
+    relation: int
+    attnum: int
+    target: int
+    target_attnum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a database's schema.
+
+    `id` is a digest of the content, so that two equal schemas have the same id.
+    """
+
+    id: str
+    connection: str
+    database: str
+    is_home: bool
+    server_version: int
+    """server_version_num, such as 150013."""
+    taken_at: float
+    """Seconds since the epoch."""
+    relations: Mapping[int, Relation] = field(default_factory=dict)
+    by_name: Mapping[tuple[str, str], Relation] = field(default_factory=dict)
+    """(schema, name) -> relation."""
+    functions: Mapping[tuple[str, str], tuple[Function, ...]] = field(default_factory=dict)
+    """(schema, name) -> every overload; pg_catalog included."""
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    schemas: frozenset[str] = frozenset()
+    default_search_path: tuple[str, ...] = ("$user", "public")
+    """As the target's role has it at sign-in."""
+    role: str = ""
+    """The role that the gateway's credential signs in as."""
