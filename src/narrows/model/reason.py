@@ -68,6 +68,10 @@ class Reason(Enum):
         "The session was ended: its token expired or was revoked. Sign in again.",
     )
     DRAINING = ("NW041", True, "The gateway is shutting down; connect again.")
+    # the control API
+    BAD_REQUEST = ("NW050", False, "The request is not understood; the message says what to correct.")
+    NOT_FOUND = ("NW051", False, "Nothing has this name or id; list what there is first.")
+    CONFIG_INVALID = ("NW052", False, "The configuration does not validate, so nothing changed; mend it.")
 
     def __init__(self, code: str, retryable: bool, remedy: str) -> None:
         self.code = code
