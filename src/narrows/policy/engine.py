@@ -1,0 +1,104 @@
+"""One question in, one Verdict out, remembered where nothing in it depends on the time.
+
+Laws: the key of the memory holds everything that the request is built from; a reload brings a new
+`PolicySet` and with it an empty memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from narrows.model.reason import Reason
+from narrows.model.verdict import Effect, MaskObligation, Verdict
+from narrows.policy import request
+from narrows.policy.decide import Decision, cannot_ask, decide
+from narrows.policy.policyset import PolicySet
+from narrows.policy.request import Json, Query
+
+_CACHED_OPERATIONS = 64
+"""A statement with more operations is decided each time: its key would cost memory for little."""
+
+
+def evaluate(policies: PolicySet, query: Query, now: float) -> Verdict:
+    """The verdict on a statement; it never raises. `now` is in seconds since the epoch."""
+    refusal = query.statement.refusal
+    if refusal is not None:
+        return Verdict(Effect.DENY, refusal.reason, refusal.message, versions=_versions(policies, query))
+    if policies.uses_time or len(query.statement.operations) > _CACHED_OPERATIONS:
+        return _evaluate(policies, query, now)
+    key = _key(query)
+    known = policies.verdicts.get(key)
+    if known is None:
+        known = _evaluate(policies, query, now)
+        policies.verdicts.put(key, known)
+    return known
+
+
+def reevaluate(policies: PolicySet, recorded: Json, now: float) -> Decision:
+    """What these policies say to a request out of the journal (`Verdict.request`) at that moment."""
+    if recorded.get("shape") != request.SHAPE:
+        return cannot_ask("recorded in another form")
+    return decide(policies, recorded, now)
+
+
+def _evaluate(policies: PolicySet, query: Query, now: float) -> Verdict:
+    try:
+        built = request.build(query)
+    except request.RequestError as failure:
+        decision, built = Decision(Effect.DENY, Reason.POLICY_ERROR, f"{failure}; tell the operator"), {}
+    else:
+        decision = decide(policies, built, now)
+    if policies.uses_time and built:
+        built = {**built, "now": now}
+    return _verdict(decision, built, policies, query)
+
+
+def _verdict(decision: Decision, built: Json, policies: PolicySet, query: Query) -> Verdict:
+    masks = (
+        MaskObligation({column: decision.rungs[column.id] for column in query.statement.disclosures})
+        if decision.effect is Effect.ALLOW
+        else None
+    )
+    return Verdict(
+        effect=decision.effect,
+        reason=decision.reason,
+        message=decision.message,
+        policies=decision.policies,
+        obligations=(masks,) if masks and masks.rungs else (),
+        alerts=decision.alerts,
+        request=built,
+        versions=_versions(policies, query),
+    )
+
+
+def _versions(policies: PolicySet, query: Query) -> Mapping[str, str]:
+    labels = {"labels": query.labels.version} if query.labels is not None else {}
+    return {**query.statement.versions, **labels, "policy": policies.version}
+
+
+def _key(query: Query) -> object:
+    """Everything that `request.build` and `_versions` read, in hashable form."""
+    statement, session = query.statement, query.session
+    return (
+        query.principal,
+        None
+        if session is None
+        else (
+            session.connection,
+            session.database,
+            session.client,
+            session.method,
+            session.mode,
+            session.protocol,
+            bool(session.task),
+        ),
+        statement.kind,
+        tuple(
+            (operation.action, operation.resource, operation.labels, tuple(operation.facts.items()))
+            for operation in statement.operations
+        ),
+        tuple(statement.disclosures.items()),
+        tuple(statement.facts.items()),
+        tuple(statement.versions.items()),
+        None if query.labels is None else query.labels.version,
+    )

@@ -1,0 +1,155 @@
+"""What policy may speak about, as a Cedar schema generated from the model's own tables.
+
+Laws: an action is known here because it is known to `model.action`; a fact that is not in these tables
+cannot be named by a policy and is not sent; a fact with a default is always there, and its default is the
+answer that opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import cedarpy
+
+from narrows.model.action import GROUPS, Action
+from narrows.model.resource import ResourceKind
+from narrows.model.session import Mode
+from narrows.model.statement import Fact, Protocol
+
+
+class FactType(StrEnum):
+    BOOL = "Bool"
+    LONG = "Long"
+    STRING = "String"
+    WORDS = "Set<String>"
+    ADDRESS = "ipaddr"
+    MOMENT = "datetime"
+
+
+@dataclass(frozen=True, slots=True)
+class FactRule:
+    """One attribute of a context; without a default it is optional and policies must ask `has` first."""
+
+    name: str
+    type: FactType
+    default: Fact | None = None
+    values: tuple[str, ...] = ()
+    """The only words it can hold, where they are a closed list."""
+    help: str = ""
+
+
+FILTER_KINDS = ("constant", "join", "range", "pattern", "order", "group", "other")
+
+CLIENT: tuple[FactRule, ...] = (
+    FactRule("address", FactType.ADDRESS, help="where the caller connects from"),
+    FactRule("tls", FactType.BOOL, False, help="whether the caller's connection is encrypted"),
+    FactRule("application", FactType.STRING, "", help="the name that the client program gave itself"),
+)
+SESSION: tuple[FactRule, ...] = (
+    FactRule("connection", FactType.STRING, "", help="the connection's name; empty outside a session"),
+    FactRule("database", FactType.STRING, "", help="the database; empty outside a session"),
+    FactRule("protocol", FactType.STRING, "", tuple(Protocol), help="the protocol spoken"),
+    FactRule("mode", FactType.STRING, Mode.ENFORCE, tuple(Mode), help="whether verdicts are enforced"),
+    FactRule("method", FactType.STRING, "", help="how the caller signed in"),
+    FactRule("has_task", FactType.BOOL, False, help="whether the session runs for a task"),
+)
+STATEMENT: tuple[FactRule, ...] = (
+    FactRule("kind", FactType.STRING, "", help="the statement's class, such as `select`"),
+    FactRule("is_multiple", FactType.BOOL, help="whether it came with others in one string"),
+    FactRule("in_transaction", FactType.BOOL, help="whether a transaction block is open"),
+)
+OPERATION: tuple[FactRule, ...] = (
+    FactRule("labels", FactType.WORDS, frozenset(), help="the labels of the part that is touched"),
+)
+_BOUNDED = (
+    FactRule("has_where", FactType.BOOL, False, help="whether a WHERE clause is present"),
+    FactRule("is_bounded", FactType.BOOL, False, help="whether a WHERE on a key or a LIMIT bounds the rows"),
+    FactRule("rows", FactType.LONG, help="rows of the table, as the target estimates them"),
+    FactRule("limit", FactType.LONG, help="the constant of a LIMIT clause"),
+)
+_NAMED = (FactRule("name", FactType.STRING, "", help="what is set, shown, listened to or called"),)
+_OBJECT = (FactRule("object", FactType.STRING, "", help="the kind of object: table, index, database..."),)
+
+BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
+    **dict.fromkeys((Action.SELECT, Action.EXPORT, Action.UPDATE, Action.DELETE, Action.LOCK), _BOUNDED),
+    **dict.fromkeys((Action.CONFIGURE, Action.SHOW, Action.LISTEN, Action.NOTIFY), _NAMED),
+    **dict.fromkeys((Action.CREATE, Action.ALTER, Action.DROP, Action.COMMENT), _OBJECT),
+    Action.FILTER: (
+        FactRule("kind", FactType.STRING, "other", FILTER_KINDS, "how the column is used in a condition"),
+    ),
+}
+"""Facts of one operation, by its action; they stand at the top of `context`."""
+
+NOW = FactRule("now", FactType.MOMENT, help="the moment of the decision; a policy that uses it is not cached")
+
+DATA_KINDS = tuple(kind for kind in ResourceKind if kind is not ResourceKind.GATEWAY)
+_LABELLED_KINDS = (ResourceKind.TABLE, ResourceKind.COLUMN)
+_GATEWAY_KINDS = (ResourceKind.GATEWAY, ResourceKind.CONNECTION)
+KINDS_OF_GROUP: Mapping[str, tuple[ResourceKind, ...]] = {
+    "disclose": _LABELLED_KINDS,
+    "condition": _LABELLED_KINDS,
+    "operate": _GATEWAY_KINDS,
+}
+"""Which resources the actions of a group apply to, where that is not all of a target's."""
+
+ENTITIES = """\
+entity Group;
+entity User in [Group];
+entity Service in [Group];
+entity Gateway { labels: Set<String> };
+entity Connection { name: String, labels: Set<String> };
+entity Database in [Connection] { name: String, labels: Set<String> };
+entity Schema in [Database] { name: String, labels: Set<String> };
+entity Table in [Schema] { name: String, labels: Set<String> };
+entity Column in [Table] { name: String, labels: Set<String> };
+entity Function in [Schema] { name: String, labels: Set<String> };
+entity Role in [Connection] { name: String, labels: Set<String> };
+"""
+
+
+def facts_of(action: Action) -> tuple[FactRule, ...]:
+    """Every fact at the top of the context of one action, `now` left out."""
+    return OPERATION + BY_ACTION.get(action, ())
+
+
+@cache
+def group_of(action: str) -> str:
+    """The group of an action."""
+    return next(group for group, members in GROUPS.items() if action in members)
+
+
+def text(with_time: bool) -> str:
+    """The schema as Cedar text; `context.now` is in it only where policies use it."""
+    types = [_type("Client", CLIENT), _type("SessionFacts", SESSION), _type("StatementFacts", STATEMENT)]
+    groups = [f'action "{group}";' for group in GROUPS]
+    actions = [_action(group, action, with_time) for group, members in GROUPS.items() for action in members]
+    return "\n".join([*types, ENTITIES, *groups, *actions, ""])
+
+
+@cache
+def handle(with_time: bool) -> cedarpy.Schema:
+    """The parsed schema, made once."""
+    return cedarpy.Schema.from_str(text(with_time))
+
+
+def _type(name: str, rules: tuple[FactRule, ...]) -> str:
+    return f"type {name} = {{ {', '.join(_attribute(rule) for rule in rules)} }};"
+
+
+def _attribute(rule: FactRule) -> str:
+    optional = "?" if rule.default is None and rule is not NOW else ""
+    return f"{rule.name}{optional}: {rule.type}"
+
+
+def _action(group: str, action: Action, with_time: bool) -> str:
+    kinds = ", ".join(KINDS_OF_GROUP.get(group, DATA_KINDS))
+    rules = facts_of(action) + ((NOW,) if with_time else ())
+    own = ", ".join(_attribute(rule) for rule in rules)
+    context = f"{{ client: Client, session: SessionFacts, statement: StatementFacts, {own} }}"
+    return (
+        f'action "{action}" in [Action::"{group}"] appliesTo '
+        f"{{ principal: [User, Service], resource: [{kinds}], context: {context} }};"
+    )
