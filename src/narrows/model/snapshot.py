@@ -100,6 +100,8 @@ class Snapshot:
     functions: Mapping[tuple[str, str], tuple[Function, ...]] = field(default_factory=dict)
     """(schema, name) -> every overload; pg_catalog included."""
     foreign_keys: tuple[ForeignKey, ...] = ()
+    operators: frozenset[tuple[str, str]] = frozenset()
+    """(schema, symbol) of operators outside pg_catalog that belong to no extension: they run user code."""
     schemas: frozenset[str] = frozenset()
     default_search_path: tuple[str, ...] = ("$user", "public")
     """As the target's role has it at sign-in."""
