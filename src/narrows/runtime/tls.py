@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from narrows.model.target import TlsMode
+from narrows.wire.postgres import scram
 
 ALPN = "postgresql"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -169,10 +170,7 @@ def server_end_point(certificate_der: bytes) -> bytes | None:
         algorithm = x509.load_der_x509_certificate(certificate_der).signature_hash_algorithm
     except (ValueError, x509.UnsupportedGeneralNameType):
         return None
-    if algorithm is None:
-        return None
-    name = "sha256" if algorithm.name in ("md5", "sha1") else algorithm.name
-    return hashlib.new(name, certificate_der).digest()
+    return scram.end_point_binding(certificate_der, algorithm.name) if algorithm else None
 
 
 def _subject(name: str) -> x509.Name:
