@@ -180,11 +180,13 @@ def ladder(evaluation: Evaluation) -> tuple[dict[str, Rung], list[Answer]]:
     for all of them together, so that a permit written for one label never reveals another.
     """
     groups = _alike(evaluation)
-    rungs = dict.fromkeys((uid["id"] for members in groups.values() for uid in members), Rung.RAW)
+    rungs = {_id(member): Rung.RAW for members in groups.values() for member in members}
     answers: list[Answer] = []
     for entities, views in _views(evaluation, groups):
         questions = [
-            evaluation.question(action, groups[key][0], {"labels": labels})
+            evaluation.question(
+                action, groups[key][0]["resource"], groups[key][0]["context"] | {"labels": labels}
+            )
             for key, labels in views
             for action, _ in LADDER
         ]
@@ -192,36 +194,45 @@ def ladder(evaluation: Evaluation) -> tuple[dict[str, Rung], list[Answer]]:
         answers.extend(found)
         for place, (key, _) in enumerate(views):
             rung = _highest(found[place * len(LADDER) : (place + 1) * len(LADDER)])
-            rungs.update({uid["id"]: min(rungs[uid["id"]], rung) for uid in groups[key]})
+            rungs.update({_id(member): min(rungs[_id(member)], rung) for member in groups[key]})
     return rungs, answers
 
 
-_Alike = dict[tuple[object, ...], list[Json]]
+def _id(disclosure: Json) -> str:
+    return str(disclosure["resource"]["id"])
+
+
+_Alike = dict[tuple[str, ...], list[Json]]
+"""(what they share, *labels) -> disclosures that get the same rung."""
 
 
 def _alike(evaluation: Evaluation) -> _Alike:
     """Columns that no policy can tell apart: one table, the same labels, no policy that names columns."""
-    parents = {entity["uid"]["id"]: entity["parents"] for entity in evaluation.request["entities"]}
+    parents = {entity["uid"]["id"]: entity["parents"] for entity in _columns(evaluation.request["entities"])}
     each = evaluation.policies.tells_columns_apart(_DISCLOSE)
     groups: _Alike = {}
     for disclosure in evaluation.request["disclosures"]:
-        uid, labels = disclosure["resource"], disclosure["labels"]
-        above = uid["id"] if each else json.dumps(parents[uid["id"]])
-        groups.setdefault((above, *labels), []).append(uid)
+        name = _id(disclosure)
+        shared = name if each else json.dumps(parents[name])
+        groups.setdefault((shared, *disclosure["context"]["labels"]), []).append(disclosure)
     return groups
+
+
+def _columns(entities: Sequence[Json]) -> Iterator[Json]:
+    return (entity for entity in entities if entity["uid"]["type"] == "Column")
 
 
 def _views(
     evaluation: Evaluation, groups: _Alike
-) -> Iterator[tuple[cedarpy.Entities, list[tuple[tuple[object, ...], list[str]]]]]:
+) -> Iterator[tuple[cedarpy.Entities, list[tuple[tuple[str, ...], list[str]]]]]:
     """Entities and the columns to judge with them: all labels together, then each label of several alone."""
     if not groups:
         return
-    yield evaluation.entities, [(key, [str(label) for label in key[1:]]) for key in groups]
+    yield evaluation.entities, [(key, list(key[1:])) for key in groups]
     several = [key for key in groups if len(key) > 2]
-    for label in sorted({str(label) for key in several for label in key[1:]}):
+    for label in sorted({label for key in several for label in key[1:]}):
         keys = [key for key in several if label in key[1:]]
-        columns = {uid["id"] for key in keys for uid in groups[key]}
+        columns = {_id(disclosure) for key in keys for disclosure in groups[key]}
         yield (
             evaluation.parse(_only(label, columns, evaluation.request["entities"])),
             [(key, [label]) for key in keys],

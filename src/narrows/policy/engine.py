@@ -12,8 +12,11 @@ from narrows.model.reason import Reason
 from narrows.model.verdict import Effect, MaskObligation, Verdict
 from narrows.policy import request
 from narrows.policy.decide import Decision, cannot_ask, decide
+from narrows.policy.load import load
 from narrows.policy.policyset import PolicySet
 from narrows.policy.request import Json, Query
+
+__all__ = ["PolicySet", "Query", "evaluate", "load", "reevaluate"]
 
 _CACHED_OPERATIONS = 64
 """A statement with more operations is decided each time: its key would cost memory for little."""

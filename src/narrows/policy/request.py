@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from narrows.model.action import Action
 from narrows.model.label import Labels
 from narrows.model.principal import Principal
 from narrows.model.resource import Resource, ResourceKind
@@ -50,18 +51,17 @@ def build(query: Query) -> Json:
         "context": {
             "client": _record(schema.CLIENT, _client_facts(query.session)),
             "session": _record(schema.SESSION, _session_facts(query.session)),
-            "statement": _record(schema.STATEMENT, {"kind": statement.kind, **statement.facts}),
         },
         "operations": [
             {
                 "action": str(operation.action),
                 "resource": slice_.add(operation.resource),
-                "context": _own(operation),
+                "context": _own(statement, operation),
             }
             for operation in statement.operations
         ],
         "disclosures": [
-            {"resource": slice_.add(column), "labels": sorted(labels)}
+            {"resource": slice_.add(column), "context": _disclosed(statement, labels)}
             for column, labels in statement.disclosures.items()
         ],
         "entities": slice_.entities(),
@@ -152,8 +152,17 @@ def _labels_met(query: Query) -> dict[Resource, frozenset[str]]:
     return met
 
 
-def _own(operation: Operation) -> Json:
-    return _record(schema.facts_of(operation.action), {"labels": operation.labels, **operation.facts})
+def _own(statement: Statement, operation: Operation) -> Json:
+    """What stands at the top of one operation's context; its own facts go before the statement's."""
+    facts = {**statement.facts, **operation.facts, "statement": statement.kind, "labels": operation.labels}
+    return _record(schema.facts_of(operation.action), facts)
+
+
+def _disclosed(statement: Statement, labels: frozenset[str]) -> Json:
+    """The context of the ladder's questions about one column."""
+    return _record(
+        schema.facts_of(Action.REVEAL), {**statement.facts, "statement": statement.kind, "labels": labels}
+    )
 
 
 def _client_facts(session: Session | None) -> dict[str, Fact]:
@@ -211,9 +220,9 @@ def _value(rule: FactRule, value: Fact) -> Any:
 
 _TYPES: Mapping[FactType, tuple[Any, Any]] = {
     FactType.BOOL: (lambda value: isinstance(value, bool), bool),
-    FactType.LONG: (
+    FactType.COUNT: (
         lambda value: isinstance(value, int) and not isinstance(value, bool),
-        lambda value: max(-_MAX_LONG, min(_MAX_LONG, value)),
+        lambda value: _MAX_LONG if value < 0 else min(_MAX_LONG, value),
     ),
     FactType.STRING: (lambda value: isinstance(value, str), str),
     FactType.WORDS: (lambda value: isinstance(value, frozenset), sorted),

@@ -22,7 +22,7 @@ from narrows.model.statement import Fact, Protocol
 
 class FactType(StrEnum):
     BOOL = "Bool"
-    LONG = "Long"
+    COUNT = "Long"
     STRING = "String"
     WORDS = "Set<String>"
     ADDRESS = "ipaddr"
@@ -41,6 +41,8 @@ class FactRule:
     help: str = ""
 
 
+UNKNOWN = -1
+"""A count that is not known; policy sees the greatest number, so that no upper bound holds."""
 FILTER_KINDS = ("constant", "join", "range", "pattern", "order", "group", "other")
 
 CLIENT: tuple[FactRule, ...] = (
@@ -56,32 +58,38 @@ SESSION: tuple[FactRule, ...] = (
     FactRule("method", FactType.STRING, "", help="how the caller signed in"),
     FactRule("has_task", FactType.BOOL, False, help="whether the session runs for a task"),
 )
-STATEMENT: tuple[FactRule, ...] = (
-    FactRule("kind", FactType.STRING, "", help="the statement's class, such as `select`"),
-    FactRule("is_multiple", FactType.BOOL, help="whether it came with others in one string"),
-    FactRule("in_transaction", FactType.BOOL, help="whether a transaction block is open"),
-)
 OPERATION: tuple[FactRule, ...] = (
+    FactRule("statement", FactType.STRING, "", help="the statement's kind, such as `select`"),
     FactRule("labels", FactType.WORDS, frozenset(), help="the labels of the part that is touched"),
 )
-_BOUNDED = (
-    FactRule("has_where", FactType.BOOL, False, help="whether a WHERE clause is present"),
-    FactRule("is_bounded", FactType.BOOL, False, help="whether a WHERE on a key or a LIMIT bounds the rows"),
-    FactRule("rows", FactType.LONG, help="rows of the table, as the target estimates them"),
-    FactRule("limit", FactType.LONG, help="the constant of a LIMIT clause"),
+"""At the top of every context."""
+SQL: tuple[FactRule, ...] = (
+    FactRule("kinds", FactType.WORDS, frozenset(), help="the kinds of all statements of the string"),
+    FactRule("is_multi", FactType.BOOL, True, help="whether the string holds several statements"),
+    FactRule("is_bounded", FactType.BOOL, False, help="whether a WHERE bounds what it reads or changes"),
+    FactRule("has_limit", FactType.BOOL, False, help="whether it has a constant LIMIT"),
+    FactRule("limit", FactType.COUNT, UNKNOWN, help="that LIMIT; the greatest number where there is none"),
+    FactRule(
+        "rows_estimate", FactType.COUNT, UNKNOWN, help="rows of what it touches, as the target estimates"
+    ),
+    FactRule(
+        "constant_filters", FactType.WORDS, frozenset(), help="the columns that it compares with constants"
+    ),
+    FactRule("touches", FactType.WORDS, frozenset(), help="the relations that it names"),
+    FactRule("is_derived", FactType.BOOL, True, help="whether labelled columns are used in expressions"),
+    FactRule("is_unknown", FactType.BOOL, True, help="whether it names what cannot be seen through"),
+    FactRule("has_triggers", FactType.BOOL, True, help="whether a table that it changes has triggers"),
+    FactRule("settings", FactType.WORDS, frozenset(), help="the settings that it changes"),
 )
-_NAMED = (FactRule("name", FactType.STRING, "", help="what is set, shown, listened to or called"),)
-_OBJECT = (FactRule("object", FactType.STRING, "", help="the kind of object: table, index, database..."),)
+"""What the analysis of SQL found; in every context but those of `connect` and of the gateway's own actions."""
 
 BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
-    **dict.fromkeys((Action.SELECT, Action.EXPORT, Action.UPDATE, Action.DELETE, Action.LOCK), _BOUNDED),
-    **dict.fromkeys((Action.CONFIGURE, Action.SHOW, Action.LISTEN, Action.NOTIFY), _NAMED),
-    **dict.fromkeys((Action.CREATE, Action.ALTER, Action.DROP, Action.COMMENT), _OBJECT),
     Action.FILTER: (
         FactRule("kind", FactType.STRING, "other", FILTER_KINDS, "how the column is used in a condition"),
     ),
 }
-"""Facts of one operation, by its action; they stand at the top of `context`."""
+"""Facts of one operation, by its action."""
+_WITHOUT_SQL = frozenset({Action.CONNECT, *GROUPS["operate"]})
 
 NOW = FactRule("now", FactType.MOMENT, help="the moment of the decision; a policy that uses it is not cached")
 
@@ -112,18 +120,12 @@ entity Role in [Connection] { name: String, labels: Set<String> };
 
 def facts_of(action: Action) -> tuple[FactRule, ...]:
     """Every fact at the top of the context of one action, `now` left out."""
-    return OPERATION + BY_ACTION.get(action, ())
-
-
-@cache
-def group_of(action: str) -> str:
-    """The group of an action."""
-    return next(group for group, members in GROUPS.items() if action in members)
+    return OPERATION + (() if action in _WITHOUT_SQL else SQL) + BY_ACTION.get(action, ())
 
 
 def text(with_time: bool) -> str:
     """The schema as Cedar text; `context.now` is in it only where policies use it."""
-    types = [_type("Client", CLIENT), _type("SessionFacts", SESSION), _type("StatementFacts", STATEMENT)]
+    types = [_type("Client", CLIENT), _type("SessionFacts", SESSION)]
     groups = [f'action "{group}";' for group in GROUPS]
     actions = [_action(group, action, with_time) for group, members in GROUPS.items() for action in members]
     return "\n".join([*types, ENTITIES, *groups, *actions, ""])
@@ -148,7 +150,7 @@ def _action(group: str, action: Action, with_time: bool) -> str:
     kinds = ", ".join(KINDS_OF_GROUP.get(group, DATA_KINDS))
     rules = facts_of(action) + ((NOW,) if with_time else ())
     own = ", ".join(_attribute(rule) for rule in rules)
-    context = f"{{ client: Client, session: SessionFacts, statement: StatementFacts, {own} }}"
+    context = f"{{ client: Client, session: SessionFacts, {own} }}"
     return (
         f'action "{action}" in [Action::"{group}"] appliesTo '
         f"{{ principal: [User, Service], resource: [{kinds}], context: {context} }};"
