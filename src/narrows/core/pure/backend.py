@@ -116,14 +116,15 @@ class PgBackend(Inbox):
 
     def _pass_rows(self) -> Rows:
         """All whole rows from here, as they are; the first one is known to be whole."""
-        data, width = self._data, self._width
+        data, width = self._data, self._learn_width()
         start = at = self._at
         size = len(data)
+        last = size - 7
         rows = 0
-        while size - at >= 7:
+        while at <= last:
             kind, length, count = ROW(data, at)
             end = at + 1 + length
-            if kind != DATA_ROW or end > size or (count != width and width >= 0) or length < 6:
+            if kind != DATA_ROW or end > size or count != width or length < 6:
                 break
             at = end
             rows += 1
@@ -131,6 +132,12 @@ class PgBackend(Inbox):
             raise _width_fault()
         self._at = at
         return Rows(data[start:at], rows, 0)
+
+    def _learn_width(self) -> int:
+        """How many columns each row of this result has; where the plan takes any, the first row says it."""
+        if self._width == _ANY_WIDTH:
+            self._width = ROW(self._data, self._at)[2]
+        return self._width
 
     def _copy_rows(self, length: int) -> Message | Rows | None:
         """A run of CopyData."""
@@ -191,7 +198,7 @@ class PgBackend(Inbox):
         if length <= self._limits.stream_bytes or not self._fill(7):
             return None
         kind, _, count = ROW(self._data, self._at)
-        if kind == DATA_ROW and count != self._width and self._width >= 0:
+        if kind == DATA_ROW and count != self._learn_width():
             raise _width_fault()
         self._inside = length + 1
         return self._go_on()

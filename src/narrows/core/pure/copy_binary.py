@@ -9,9 +9,8 @@ from __future__ import annotations
 import struct
 
 from narrows.core.plan import CopyPlan
-from narrows.core.pure import masks
 from narrows.core.pure.copying import Piece, fault, too_long
-from narrows.core.pure.rows import Changes, mask_fields
+from narrows.core.pure.rows import Step, mask_fields, steps
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER = struct.Struct(">11sII").unpack_from
@@ -24,10 +23,11 @@ _TRAILER = -1
 class BinaryMasker:
     """Masks one COPY stream of tuples."""
 
-    __slots__ = ("_changes", "_held", "_is_begun", "_is_ended", "_limit", "_need")
+    __slots__ = ("_held", "_is_begun", "_is_ended", "_limit", "_need", "_steps", "_width")
 
     def __init__(self, plan: CopyPlan, limit_bytes: int) -> None:
-        self._changes: Changes = [masks.field_change(mask) for mask in plan.columns or ()]
+        self._steps: list[Step] = steps(plan.columns or ())
+        self._width = len(plan.columns or ())
         self._limit = limit_bytes
         self._held = bytearray()
         self._need = _HEADER_BYTES
@@ -52,7 +52,7 @@ class BinaryMasker:
             if self._is_ended:
                 pieces.append(data[at:end])
             else:
-                masked += mask_fields(self._changes, data, at, at + 2, end, pieces)[1]
+                masked += mask_fields(self._steps, data, at, at + 2, end, pieces)[1]
                 rows += 1
             at = end
         self._hold(data, at)
@@ -88,7 +88,7 @@ class BinaryMasker:
         if count == _TRAILER:
             self._is_ended = True
             return at
-        if count != len(self._changes):
+        if count != self._width:
             raise fault("the number of fields")
         for _ in range(count):
             at += 4

@@ -39,6 +39,21 @@ class LineMasker:
         self._is_open = False
 
     def receive(self, payload: bytes) -> Piece:
+        if (
+            self._header
+            or self._held
+            or payload.find(b"\n") != len(payload) - 1
+            or len(payload) > self._limit
+        ):
+            return self._receive(payload)
+        row = payload[:-1]
+        if self._format.is_open(row, False):
+            return self._receive(payload)
+        shown, masked = self._format.mask(row)  # one CopyData with one row: what the target always sends
+        return Piece(shown + b"\n", 1, masked)
+
+    def _receive(self, payload: bytes) -> Piece:
+        """Any part of the stream."""
         source: bytes | bytearray = payload
         if self._held:
             self._held += payload

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from narrows.core.plan import Plan
+from narrows.core.plan import ColumnMask, Plan
 from narrows.core.pure import masks
 from narrows.wire.errors import ProtocolError
 
@@ -20,22 +20,21 @@ _LENGTH = struct.Struct(">i").unpack_from
 _HEADER = struct.Struct(">cI").pack
 
 
-Changes = list[masks.Mask | bytes | None]
-"""For each column what `masks.field_change` gives."""
-
 RUN_BYTES = 1024 * 1024
 """How much one run takes in before it is handed on: its pieces cost more memory than the bytes they hold."""
+
+Step = tuple[int, masks.Mask | bytes | None]
+"""So many columns that pass, then one that changes (None: the row ends)."""
 
 
 class RowMasker:
     """A plan made ready to be applied."""
 
-    __slots__ = ("_changes", "_width")
+    __slots__ = ("_steps", "_width")
 
     def __init__(self, plan: Plan) -> None:
-        columns = plan.columns or ()
-        self._changes: Changes = [masks.field_change(mask) for mask in columns]
-        self._width = len(columns)
+        self._width = len(plan.columns or ())
+        self._steps = steps(plan.columns or ())
 
     def run(self, data: bytes, at: int) -> tuple[bytes, int, int, int]:
         """The whole, right rows from `at` on: (masked, where they end, how many, values masked).
@@ -43,10 +42,10 @@ class RowMasker:
         The first is known to be whole. A wrong row after right ones is left for the next run to raise.
         """
         pieces: list[bytes] = []
-        size, width, changes = len(data), self._width, self._changes
-        full = at + RUN_BYTES
+        size, width, plan = len(data), self._width, self._steps
+        last = min(size - 7, at + RUN_BYTES)
         rows = masked = 0
-        while size - at >= 7 and at < full:
+        while at <= last:
             kind, length, count = ROW(data, at)
             end = at + 1 + length
             if kind != DATA_ROW or end > size or count != width or length < 6:
@@ -54,10 +53,10 @@ class RowMasker:
             header = len(pieces)
             pieces.append(b"")
             try:
-                grown, changed = mask_fields(changes, data, at + 5, at + 7, end, pieces)
+                grown, changed = mask_fields(plan, data, at + 5, at + 7, end, pieces)
             except ProtocolError:
-                del pieces[header:]
                 if rows:
+                    del pieces[header:]
                     break
                 raise
             pieces[header] = _HEADER(b"D", length + grown)
@@ -69,31 +68,57 @@ class RowMasker:
         return b"".join(pieces), at, rows, masked
 
 
+def steps(columns: tuple[ColumnMask, ...]) -> list[Step]:
+    """The columns in the form `mask_fields` takes."""
+    made: list[Step] = []
+    passing = 0
+    for column in columns:
+        change = masks.field_change(column)
+        if change is None:
+            passing += 1
+        else:
+            made.append((passing, change))
+            passing = 0
+    return [*made, (passing, None)]
+
+
 def mask_fields(
-    changes: Changes, data: bytes, kept: int, field: int, end: int, pieces: list[bytes]
+    plan: list[Step], data: bytes, kept: int, field: int, end: int, pieces: list[bytes]
 ) -> tuple[int, int]:
-    """Add to `pieces` what stands from `kept` to `end`, fields starting at `field`: (bytes grown, values masked)."""
+    """Add to `pieces` what stands from `kept` to `end`, fields starting at `field`: (bytes grown, values masked).
+
+    No value is looked at before its end is known to be inside the row. Lengths are never negative but for
+    NULL, so `field` only grows, and one that runs over the end shows when the row is done.
+    """
     grown = masked = 0
-    for change in changes:
-        value = field + 4
-        if value > end:
-            raise _fault()
-        (length,) = _LENGTH(data, field)
-        if length < 0:
-            if length != -1:
+    try:
+        for passing, change in plan:
+            for _ in range(passing):
+                (length,) = _LENGTH(data, field)
+                field += 4
+                if length >= 0:
+                    field += length
+                elif length != -1:
+                    raise _fault()
+            if change is None:
+                break
+            (length,) = _LENGTH(data, field)
+            value = field + 4
+            if length >= 0:
+                after = value + length
+                if after > end:
+                    raise _fault()
+                new = change if isinstance(change, bytes) else change(data[value:after])
+                pieces += (data[kept:field], new)
+                grown += len(new) - 4 - length
+                masked += 1
+                field = kept = after
+            elif length == -1:
+                field = value
+            else:
                 raise _fault()
-            field = value
-            continue
-        after = value + length
-        if after > end:
-            raise _fault()
-        if change is not None:
-            new = change if isinstance(change, bytes) else change(data[value:after])
-            pieces += (data[kept:field], new)
-            grown += len(new) - 4 - length
-            masked += 1
-            kept = after
-        field = after
+    except struct.error:
+        raise _fault() from None
     if field != end:
         raise _fault()
     pieces.append(data[kept:end])

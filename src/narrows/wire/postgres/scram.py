@@ -74,7 +74,8 @@ class ScramClient:
 
     `end_point` is the binding data of the server's certificate where the channel is TLS, else None. With it
     the PLUS mechanism is chosen where it is offered; where it is not, the server is told that it could have
-    been, so that one who struck it from the offer is found out.
+    been, so that one who struck it from the offer is found out. PostgreSQL ignores `user` here: it takes
+    that of the start-up packet.
     """
 
     __slots__ = ("_binding", "_first", "_gs2", "_limit", "_nonce", "_password", "_signature", "mechanism")
@@ -85,6 +86,7 @@ class ScramClient:
         nonce: str,
         offered: Sequence[str],
         end_point: bytes | None = None,
+        user: str = "",
         limit_iterations: int = LIMIT_ITERATIONS,
     ) -> None:
         if not _PRINTABLE.match(nonce):
@@ -95,12 +97,12 @@ class ScramClient:
         self._limit = limit_iterations
         self._binding = end_point if self.mechanism == PLUS and end_point else b""
         self._gs2 = f"{_BINDING},," if self.mechanism == PLUS else ("y,," if end_point else "n,,")
-        self._first = f"n=,r={nonce}"  # PostgreSQL takes the user of the start-up packet
+        self._first = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
         self._signature: bytes | None = None
 
     def first(self) -> bytes:
         """client-first, for SASLInitialResponse."""
-        return (self._gs2 + self._first).encode("ascii")
+        return (self._gs2 + self._first).encode()
 
     def final(self, server_first: bytes) -> bytes:
         """client-final, the answer to AuthenticationSASLContinue."""
@@ -114,7 +116,7 @@ class ScramClient:
             raise _fault("upstream", f"it asks for no salt or for other than 1 to {self._limit} iterations")
         salted = hashlib.pbkdf2_hmac("sha256", password_bytes(self._password), salt, iterations)
         bare = f"c={_encode(self._gs2.encode('ascii') + self._binding)},r={nonce}"
-        signed = f"{self._first},{text},{bare}".encode("ascii")
+        signed = f"{self._first},{text},{bare}".encode()
         client_key = _mac(salted, b"Client Key")
         proof = _xor(client_key, _mac(_digest(client_key), signed))
         self._signature = _mac(_mac(salted, b"Server Key"), signed)
@@ -180,7 +182,7 @@ class ScramServer:
         proof = _decode(proof64, "client")
         if len(proof) != 32:
             raise _fault("client", "a proof has 32 bytes")
-        signed = f"{self._first},{bare}".encode("utf-8")
+        signed = f"{self._first},{bare}".encode()
         client_key = _xor(proof, _mac(self._verifier.stored_key, signed))
         if not hmac.compare_digest(_digest(client_key), self._verifier.stored_key):
             return Rejected()
