@@ -23,13 +23,13 @@ from pydantic import ValidationError
 from narrows.config import yaml_text
 from narrows.config.faults import ConfigError, Fault
 from narrows.config.loaded import Config
-from narrows.config.models import OPERATOR, Connection, Root
+from narrows.config.models import OPERATOR, Connection, Credential, Root
 from narrows.masking.labels import LabelError, parse_labels
 from narrows.model.label import Labels
 from narrows.policy.declared import Declared
-from narrows.policy.engine import PolicySet
-from narrows.policy.engine import load as load_policies
 from narrows.policy.errors import PolicyError
+from narrows.policy.load import load as load_policies
+from narrows.policy.policyset import PolicySet
 from narrows.settings import Settings, resolve, unknown_environment
 
 ROOT_FILE = "narrows.yaml"
@@ -59,6 +59,7 @@ def load(
     document, root = _shape(reading, root_text)
     settings = _settings(reading, document, root, environ, flags or {})
     reading.faults += _reference_faults(root, document)
+    root = _with_absolute_files(root, reading.directory)
     authorities = _authorities(reading, root, document)
     labels = _labels(reading, labels_text, root)
     policies = _policies(reading, sources, root, labels)
@@ -78,6 +79,17 @@ def load(
         versions={"config": _hash(root_text), "labels": labels.version, "policy": policies.version},
         warnings=(*reading.warnings, *_warnings(reading.directory, environ)),
     )
+
+
+def read_settings(directory: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Only the settings, for a command that needs an address; whatever else is wrong is not its business."""
+    reading = _Reading(directory.absolute())
+    document, faults = yaml_text.read(ROOT_FILE, reading.text(ROOT_FILE, FILE_LIMIT_BYTES, ""))
+    value = document.value if isinstance(document.value, dict) and not faults else {}
+    section = value.get("settings")
+    known = section if isinstance(section, dict) else {}
+    settings, _ = resolve(known, os.environ if environ is None else environ, {})
+    return settings.under(reading.directory)
 
 
 @dataclass
@@ -256,6 +268,27 @@ def _reference_faults(root: Root, document: yaml_text.Document) -> Iterator[Faul
 def _declare(name: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"is it {near[0]!r}? Else declare it under groups" if near else "declare it under groups"
+
+
+def _with_absolute_files(root: Root, directory: Path) -> Root:
+    """`file:` references are relative to the directory, wherever the gateway was started."""
+    connections = {
+        name: known.model_copy(
+            update={
+                "credential": _absolute(known.credential, directory),
+                "credentials": {group: _absolute(c, directory) for group, c in known.credentials.items()},
+            }
+        )
+        for name, known in root.connections.items()
+    }
+    return root.model_copy(update={"connections": connections})
+
+
+def _absolute(credential: Credential, directory: Path) -> Credential:
+    scheme, _, name = credential.password.partition(":")
+    if scheme != "file":
+        return credential
+    return credential.model_copy(update={"password": f"file:{directory / name}"})
 
 
 # CA files ------------------------------------------------------------------------------------------------

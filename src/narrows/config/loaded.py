@@ -13,7 +13,7 @@ from narrows.model.label import Labels
 from narrows.model.principal import Principal, PrincipalKind
 from narrows.model.session import Mode
 from narrows.model.target import Target
-from narrows.policy.engine import PolicySet
+from narrows.policy.policyset import PolicySet
 from narrows.settings import Settings
 
 
