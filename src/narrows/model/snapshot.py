@@ -50,6 +50,8 @@ class Relation:
     """A view's query."""
     has_triggers: bool = False
     has_rules: bool = False
+    keys: tuple[tuple[int, ...], ...] = ()
+    """The attribute numbers of each unique key; empty where none is known."""
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
