@@ -1,0 +1,1 @@
+"""What the runtime reads of targets (snapshots, credentials) and works out away from the loop (analysis)."""
