@@ -32,9 +32,6 @@ from narrows.runtime.conduit import Conduit
 from narrows.wire.errors import ProtocolError
 from narrows.wire.postgres import startup
 
-KEEPALIVE_S = 60
-"""Idle seconds before the kernel asks whether the target still lives, so that nobody cuts an idle session."""
-
 # Building one reads the system's store, which takes 10 ms.
 _context = functools.lru_cache(maxsize=64)(tls.client_context)
 
@@ -52,10 +49,17 @@ class UpstreamUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds for one attempt to connect to one address, and for everything together."""
+    """Seconds."""
 
     connect_s: float = 5.0
-    total_s: float = 15.0
+    """One attempt at one address."""
+    total_s: float = 10.0
+    """Everything up to the end of the sign-in."""
+    keepalive_s: float = 60.0
+    """Idle time before the kernel asks whether the target still lives, so that nobody cuts an idle session."""
+
+
+DEADLINES = Deadlines()
 
 
 class UpstreamConduit(Conduit):
@@ -129,7 +133,7 @@ class _Reader:
 
 
 async def open_upstream(
-    target: Target, password: Secret, parameters: Mapping[str, str], deadlines: Deadlines = Deadlines()
+    target: Target, password: Secret, parameters: Mapping[str, str], deadlines: Deadlines = DEADLINES
 ) -> Upstream:
     """Sign in to a target; `parameters` go into its start-up message. Raises only UpstreamUnavailable."""
     progress = _Progress(target)
@@ -147,7 +151,7 @@ async def open_upstream(
 
 
 async def cancel_upstream(
-    target: Target, pid: int, key: bytes, *, address: str | None = None, deadlines: Deadlines = Deadlines()
+    target: Target, pid: int, key: bytes, *, address: str | None = None, deadlines: Deadlines = DEADLINES
 ) -> None:
     """Ask the target to cancel what session `pid` runs, over TLS as configured; it never says whether it did.
 
@@ -221,7 +225,7 @@ async def _connect(target: Target, host: str, deadlines: Deadlines, progress: _P
             failure = progress.failure(Fault.UNREACHABLE, f"{address}: {error.strerror or error}")
         else:
             progress.conduit = conduit
-            _keep_alive(conduit)
+            _keep_alive(conduit, deadlines.keepalive_s)
             return conduit
     assert failure is not None
     raise failure
@@ -235,11 +239,11 @@ async def _resolve(host: str, port: int, progress: _Progress) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _keep_alive(conduit: Conduit) -> None:
+def _keep_alive(conduit: Conduit, idle_s: float) -> None:
     end = conduit.transport.get_extra_info("socket")
     end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(idle_s)))
 
 
 async def _sign_in(
