@@ -10,7 +10,8 @@ class Outcome:
     """Counted on the wire, after masking.
 
     `status` is one of: done, error (the target refused or failed), refused (by the gateway), cancelled,
-    withheld (it ran and its result was not handed on), lost (the connection ended first).
+    withheld (it ran and its result was not handed on), skipped (an earlier statement of its pipeline failed,
+    so the target passed over it), lost (the connection ended first).
     """
 
     record: str

@@ -1,0 +1,77 @@
+"""How a client message comes to be analysed and settled; one statement waits at a time.
+
+Law: whoever asks gives two ways on: what to do with the Settled, and what to do where none will come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from narrows.inspect.sql import INLINE_BYTES, analyse
+from narrows.inspect.sql.analysis import Analysis
+from narrows.model.refusal import Refusal
+from narrows.model.statement import Statement
+from narrows.model.verdict import Settled
+from narrows.relay.machine import Analyse, Ask
+from narrows.relay.postgres.known import Known, doubted
+from narrows.relay.postgres.state import Held, State
+
+
+class Taken(Enum):
+    """What a handler did with its message."""
+
+    YES = "it was dealt with"
+    LATER = "nothing has changed; try again once something has moved"
+    HELD = "it waits at the gate"
+
+
+def ask(
+    state: State, statement: Statement, settled: Callable[[Settled], None], refused: Callable[[Refusal], None]
+) -> Taken:
+    """Have the gate settle a statement; nothing more is taken from the client meanwhile."""
+    hold = state.next_hold()
+    state.held = Held(hold, settled, refused)
+    state.out.add(Ask(hold, statement))
+    return Taken.HELD
+
+
+def known(state: State, text: str, refused: Callable[[Refusal], None]) -> Known | None:
+    """The analysis of a text under what holds now; None while it is made elsewhere."""
+    found = state.texts().get(text)
+    if found is not None:
+        return found
+    if state.fresh is not None and state.fresh[0] == text:
+        found, state.fresh = state.fresh[1], None
+        return found
+    if len(text) > INLINE_BYTES:
+        hold = state.next_hold()
+        state.held = Held(hold, None, refused, text, state.basis())
+        state.out.add(Analyse(hold, text))
+        return None
+    return learn(state, text, analyse(text, state.context.view, state.session_state()))
+
+
+def learn(state: State, text: str, analysis: Analysis) -> Known:
+    """Keep an analysis that was made under what holds now."""
+    if state.is_dirty:
+        analysis = doubted(analysis, state.context.view)
+    made = Known(analysis)
+    state.texts().put(text, made)
+    return made
+
+
+def must_wait(state: State) -> bool:
+    """Something that was sent may change what the next statement means: have the target answer first."""
+    if state.barrier is None:
+        return False
+    state.flush_upstream()
+    return True
+
+
+def must_wait_for_names(state: State) -> bool:
+    """As `must_wait`, for a text that names prepared statements or cursors."""
+    if not state.names.has_pending:
+        return False
+    state.flush_upstream()
+    return True

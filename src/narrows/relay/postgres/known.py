@@ -1,0 +1,153 @@
+"""Analyses by exact text, shared by sessions that see the same schema through the same facts.
+
+Laws: one is reused only under equal view, facts and block state; one that depends on a session's prepared
+statements or cursors never is; the cache is bounded in entries and in bytes of text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from narrows.core import Plan
+from narrows.inspect.sql.analysis import Analysed, Analysis, View
+from narrows.inspect.sql.effects import Release, Savepoint
+from narrows.inspect.sql.facts import SessionFacts
+from narrows.model.copy import CopyDirection
+from narrows.model.reach import Reach
+from narrows.model.resource import Resource, ResourceKind
+from narrows.model.statement import Parameter, Statement
+from narrows.model.verdict import MaskObligation
+
+BASES = 256
+ENTRIES = 2_000
+BYTES = 8 * 1024 * 1024
+
+
+class Known:
+    """One analysed text with what is derived from it once."""
+
+    __slots__ = (
+        "analysis",
+        "depends_on_names",
+        "has_copy_in",
+        "is_barrier",
+        "parts",
+        "plans",
+        "reach",
+        "returns_rows",
+        "statement",
+    )
+
+    def __init__(self, analysis: Analysis) -> None:
+        parts = analysis.parts
+        self.analysis = analysis
+        self.parts = parts
+        self.reach: Reach = analysis.reach
+        self.is_barrier = any(_is_barrier(part) for part in parts)
+        self.has_copy_in = any(part.copy and part.copy.direction is CopyDirection.IN for part in parts)
+        self.depends_on_names = any(part.names_statement or part.names_portal for part in parts)
+        self.returns_rows = any(part.returns_rows for part in parts)
+        self.statement: Statement = analysis.statement()
+        self.plans: dict[tuple[object, ...], tuple[MaskObligation, Plan]] = {}
+
+    @property
+    def changes_schema(self) -> bool:
+        return any(part.changes_schema for part in self.parts)
+
+    def bound(self, parameters: tuple[Parameter, ...]) -> Statement:
+        """The statement with the values of one Bind."""
+        return replace(self.statement, parameters=parameters) if parameters else self.statement
+
+
+Basis = tuple[View, SessionFacts, bool, bool]
+"""View, facts, whether in a block, and whether the block changed the schema."""
+
+Key = tuple[object, ...]
+
+
+class Cache:
+    """Known texts by basis; the oldest go first. One per process, shared by its sessions."""
+
+    def __init__(self, entries: int = ENTRIES, bytes_kept: int = BYTES, bases: int = BASES) -> None:
+        self._entries = entries
+        self._bytes_kept = bytes_kept
+        self._bases = bases
+        self._by_basis: dict[Key, Texts] = {}
+
+    def under(self, basis: Key) -> Texts:
+        """The texts known under one basis; a session keeps it while its basis holds."""
+        texts = self._by_basis.get(basis)
+        if texts is None:
+            if len(self._by_basis) >= self._bases:
+                del self._by_basis[next(iter(self._by_basis))]
+            texts = self._by_basis[basis] = Texts(self._entries, self._bytes_kept)
+        return texts
+
+
+class Texts:
+    """What is known under one basis."""
+
+    __slots__ = ("_by_text", "_bytes", "_bytes_kept", "_entries")
+
+    def __init__(self, entries: int, bytes_kept: int) -> None:
+        self._entries = entries
+        self._bytes_kept = bytes_kept
+        self._bytes = 0
+        self._by_text: dict[str, Known] = {}
+
+    def get(self, text: str) -> Known | None:
+        return self._by_text.get(text)
+
+    def put(self, text: str, known: Known) -> None:
+        if known.depends_on_names or text in self._by_text:
+            return
+        self._by_text[text] = known
+        self._bytes += len(text)
+        while len(self._by_text) > self._entries or self._bytes > self._bytes_kept:
+            oldest = next(iter(self._by_text))
+            del self._by_text[oldest]
+            self._bytes -= len(oldest)
+
+    def __len__(self) -> int:
+        return len(self._by_text)
+
+
+def basis_of(view: View, facts: SessionFacts, in_block: bool, is_dirty: bool) -> Key:
+    """What equal analyses of one text need to have in common, over all sessions."""
+    return (view.key, facts.key, in_block, is_dirty)
+
+
+def one(analysed: Analysed, versions: View) -> Known:
+    """A statement that SQL prepared or declared, on its own."""
+    return Known(Analysis((analysed,), analysed.text, versions=versions.versions))
+
+
+def doubted(analysis: Analysis, view: View) -> Analysis:
+    """The same analysis while the transaction has changed the schema in a way that only its session sees.
+
+    Names may mean other objects than in the snapshot, so everything labelled is within reach.
+    """
+    reach = Reach(_all_labelled(view), is_derived=True, is_unknown=True)
+    parts = tuple(
+        part if part.is_transaction_control else replace(part, reach=reach) for part in analysis.parts
+    )
+    return replace(analysis, parts=parts)
+
+
+def _all_labelled(view: View) -> dict[Resource, frozenset[str]]:
+    snapshot = view.snapshot
+    home = (snapshot.connection, snapshot.database)
+    return {
+        Resource(ResourceKind.COLUMN, (*home, *key), snapshot.is_home): labels
+        for key, labels in view.labels.columns.items()
+    }
+
+
+def _is_barrier(part: Analysed) -> bool:
+    """A pipeline waits behind it; a savepoint alone changes nothing that analysis looks at."""
+    if part.is_transaction_control:
+        return not all(isinstance(effect, _HARMLESS) for effect in part.effects)
+    return part.is_barrier or part.changes_schema
+
+
+_HARMLESS = (Savepoint, Release)
