@@ -7,33 +7,15 @@ compared with labels and with closed lists must be in them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from cedarpy import pst
 
-from narrows.model.resource import ResourceKind, quote
-from narrows.policy import schema
+from narrows.model.resource import Resource, ResourceKind
+from narrows.policy import ids, schema
 from narrows.policy.errors import suggestion
-
-_NAME = r'("(?:[^"]|"")+"|[a-zA-Z_][a-zA-Z0-9_$-]*)'
-_BELOW = {
-    ResourceKind.SCHEMA: 1,
-    ResourceKind.TABLE: 2,
-    ResourceKind.FUNCTION: 2,
-    ResourceKind.COLUMN: 3,
-}
-_SHAPES = {
-    ResourceKind.CONNECTION: "shop",
-    ResourceKind.DATABASE: "shop/database",
-    ResourceKind.ROLE: "shop/role",
-    ResourceKind.SCHEMA: "shop/public",
-    ResourceKind.TABLE: "shop/public.orders",
-    ResourceKind.FUNCTION: "shop/public.full_price",
-    ResourceKind.COLUMN: "shop/public.orders.total",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +59,6 @@ def names(declared: Declared) -> Mapping[str, frozenset[str]]:
         "User": declared.users,
         "Service": declared.services,
         "Group": declared.groups,
-        "Gateway": frozenset({"narrows"}),
     }
 
 
@@ -90,7 +71,7 @@ def _check_uid(kind: str, name: str, declared: Declared) -> Iterator[Undeclared]
                 suggestion(name, known) or f"declare it in narrows.yaml or mend the {kind.lower()}'s name"
             )
             yield Undeclared(needle, f"{kind}::{needle} is not declared", remedy)
-    elif kind in _SHAPES:
+    elif kind in set(ResourceKind):
         yield from (
             Undeclared(needle, f"{kind}::{needle} {message}", remedy)
             for message, remedy in _resource_faults(ResourceKind(kind), name, declared)
@@ -102,46 +83,28 @@ def _literal(name: str) -> str:
 
 
 def _resource_faults(kind: ResourceKind, name: str, declared: Declared) -> Iterator[tuple[str, str]]:
-    path = split_id(kind, name)
-    if path is None:
-        yield "is not the id of a " + kind.lower(), f'write it like {kind}::"{_SHAPES[kind]}"'
+    homes = {connection: databases[0] for connection, databases in declared.databases.items() if databases}
+    resource = ids.parse(kind, name, homes)
+    if resource is None:
+        yield "is not the id of a " + kind.lower(), f'write it like {kind}::"{ids.EXAMPLES[kind]}"'
         return
-    connection, database = path
+    connection = resource.path[0]
     if connection not in declared.connections:
-        yield (
-            f'names no declared connection ("{connection}")',
-            suggestion(connection, declared.connections) or "declare the connection in narrows.yaml",
-        )
-        return
-    databases = declared.databases.get(connection, ())
-    if database is not None and databases and database not in databases:
+        remedy = suggestion(connection, declared.connections) or "declare the connection in narrows.yaml"
+        yield f'names no declared connection ("{connection}")', remedy
+    elif len(resource.path) > 1 and kind is not ResourceKind.ROLE:
+        yield from _database_faults(resource, homes.get(connection), declared.databases.get(connection, ()))
+
+
+def _database_faults(
+    resource: Resource, home: str | None, databases: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    connection, database = resource.path[:2]
+    if databases and database not in databases:
         yield f'names no listed database of "{connection}"', suggestion(database, databases)
-    if database is not None and kind in _BELOW and databases[:1] == (database,):
+    if database == home and ids.names_database(resource):
         remedy = f'leave it out: the home database of "{connection}" is not written'
         yield f'names the home database "{database}"', remedy
-
-
-def split_id(kind: ResourceKind, name: str) -> tuple[str, str | None] | None:
-    """(connection, database as written or None) of a resource id, or None where it is not one.
-
-    Only the one spelling that `Resource.id` writes is an id: another would never match.
-    """
-    if kind in _BELOW:
-        pattern = rf"{_NAME}(?:/{_NAME})?/" + r"\.".join([_NAME] * _BELOW[kind])
-    elif kind is ResourceKind.CONNECTION:
-        pattern = _NAME
-    else:
-        pattern = rf"{_NAME}/{_NAME}"
-    match = re.fullmatch(pattern, name)
-    parts = match.groups() if match else ()
-    if not parts or any(part is not None and quote(_unquote(part)) != part for part in parts):
-        return None
-    database = parts[1] if len(parts) > 1 and kind is not ResourceKind.ROLE else None
-    return _unquote(parts[0]), None if database is None else _unquote(database)
-
-
-def _unquote(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
 
 
 def _closed_list(path: tuple[str, ...], declared: Declared) -> frozenset[str] | tuple[str, ...] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from narrows.model.reason import Reason
 from narrows.model.verdict import Effect, MaskObligation, Verdict
 from narrows.policy import request
 from narrows.policy.decide import Decision, cannot_ask, decide
@@ -48,28 +47,24 @@ def _evaluate(policies: PolicySet, query: Query, now: float) -> Verdict:
     try:
         built = request.build(query)
     except request.RequestError as failure:
-        decision, built = Decision(Effect.DENY, Reason.POLICY_ERROR, f"{failure}; tell the operator"), {}
-    else:
-        decision = decide(policies, built, now)
-    if policies.uses_time and built:
-        built = {**built, "now": now}
-    return _verdict(decision, built, policies, query)
+        return verdict_of(cannot_ask(str(failure)), policies, query)
+    return verdict_of(decide(policies, built, now), policies, query, built, now)
 
 
-def _verdict(decision: Decision, built: Json, policies: PolicySet, query: Query) -> Verdict:
-    masks = (
-        MaskObligation({column: decision.rungs[column.id] for column in query.statement.disclosures})
-        if decision.effect is Effect.ALLOW
-        else None
-    )
+def verdict_of(
+    decision: Decision, policies: PolicySet, query: Query, built: Json | None = None, now: float = 0.0
+) -> Verdict:
+    """A decision told about its statement; `built` is the request that it answers."""
+    rungs = {column: decision.rungs[column.id] for column in query.statement.disclosures if decision.rungs}
+    moment = {"now": now} if policies.uses_time else {}
     return Verdict(
         effect=decision.effect,
         reason=decision.reason,
         message=decision.message,
         policies=decision.policies,
-        obligations=(masks,) if masks and masks.rungs else (),
+        obligations=(MaskObligation(rungs),) if rungs else (),
         alerts=decision.alerts,
-        request=built,
+        request={**built, **moment} if built else {},
         versions=_versions(policies, query),
     )
 

@@ -16,8 +16,8 @@ from cedarpy import pst
 
 from narrows.model.action import GROUPS
 from narrows.model.resource import ResourceKind
-from narrows.policy import annotation, schema, source
-from narrows.policy.declared import Declared, split_id, undeclared, walk
+from narrows.policy import annotation, ids, schema, source
+from narrows.policy.declared import Declared, undeclared, walk
 from narrows.policy.errors import Fault, PolicyError
 from narrows.policy.policyset import Policy, PolicySet
 
@@ -132,8 +132,8 @@ def _connections(scope: pst.PrincipalOrResourceConstraint) -> frozenset[str] | N
     kind, name = str(scope.entity.type), scope.entity.id
     if kind not in set(ResourceKind) or kind == ResourceKind.GATEWAY:
         return None
-    path = split_id(ResourceKind(kind), name)
-    return frozenset({path[0]}) if path else None
+    resource = ids.parse(ResourceKind(kind), name, {})
+    return frozenset({resource.path[0]}) if resource else None
 
 
 def _actions(scope: pst.ActionConstraint) -> frozenset[str] | None:

@@ -98,6 +98,13 @@ class PolicySet:
             self._slices.put(key, found)
         return found
 
+    def has_permit(self, connection: str | None, action: str) -> bool:
+        """Whether a permit without a review could match this action on this connection."""
+        return any(
+            policy.effect == "permit" and policy.review is None and policy.can_match(connection, action)
+            for policy in self.policies.values()
+        )
+
     def tells_columns_apart(self, actions: frozenset[str]) -> bool:
         """Whether any policy that can match one of these actions looks at a column by name."""
         return any(
@@ -108,7 +115,16 @@ class PolicySet:
 
 def compile_set(policies: list[Policy]) -> cedarpy.PolicySet:
     """A Cedar policy set in which each policy bears its `@id`: reasons and errors then name it."""
-    body = ",".join(f"{json.dumps(policy.id)}:{policy.compiled}" for policy in policies)
+    return _compile({policy.id: policy.compiled for policy in policies})
+
+
+def compile_one(name: str, compiled: str) -> cedarpy.PolicySet:
+    """A set of one policy, or of a part of one."""
+    return _compile({name: compiled})
+
+
+def _compile(bodies: Mapping[str, str]) -> cedarpy.PolicySet:
+    inner = ",".join(f"{json.dumps(name)}:{body}" for name, body in bodies.items())
     return cedarpy.PolicySet.from_json_str(
-        f'{{"templates":{{}},"templateLinks":[],"staticPolicies":{{{body}}}}}'
+        f'{{"templates":{{}},"templateLinks":[],"staticPolicies":{{{inner}}}}}'
     )

@@ -83,13 +83,16 @@ def check_slice(request: Json, connection: str | None) -> None:
         missing = [parent for parent in above if parent not in parents]
         if missing:
             raise RequestError(f"{key} has a parent that is not among the entities: {missing[0]}")
-    for uid in asked:
-        top = _top(_key(uid), parents)
-        if top[0] not in (ResourceKind.CONNECTION, ResourceKind.GATEWAY):
-            raise RequestError(f"{uid['type']} {uid['id']!r} belongs to no connection")
-        own = Resource(ResourceKind.CONNECTION, (connection,)).id if connection else top[1]
-        if top[0] == ResourceKind.CONNECTION and top[1] != own:
-            raise RequestError(f"{uid['type']} {uid['id']!r} is not of the session's connection")
+    tops = {_top(_key(uid), parents) for uid in asked}
+    homeless = [kind for kind, _ in tops if kind not in (ResourceKind.CONNECTION, ResourceKind.GATEWAY)]
+    if homeless:
+        raise RequestError(f"a {homeless[0]} belongs to no connection")
+    found = {name for kind, name in tops if kind == ResourceKind.CONNECTION}
+    expected = {Resource(ResourceKind.CONNECTION, (connection,)).id} if connection else found
+    if len(found) > 1 or not found <= expected:
+        raise RequestError(
+            f"{', '.join(sorted(found))}: one statement concerns its session's connection only"
+        )
 
 
 def _top(key: tuple[str, str], parents: Mapping[tuple[str, str], list[tuple[str, str]]]) -> tuple[str, str]:
