@@ -28,31 +28,26 @@ class FileProvider:
 
 def read_secret_file(path: Path) -> Secret:
     """The file's text; raises CredentialError where it is missing, open to others, too large or empty."""
-    text = _text(_bytes(path))
-    if text is None:
-        raise CredentialError(f"The file {path} is not UTF-8 text", "Write the value as UTF-8.")
-    if not text:
-        raise CredentialError(f"The file {path} is empty", "Write the value into it.")
-    return Secret(text)
+    descriptor = _open(path)
+    try:
+        _check(path, os.fstat(descriptor))
+        found = _value(path, descriptor)
+    finally:
+        os.close(descriptor)
+    if isinstance(found, CredentialError):
+        raise found
+    return found
 
 
-def _bytes(path: Path) -> bytes:
+def _open(path: Path) -> int:
     try:
         # Without O_NONBLOCK a named pipe would hold this thread until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a path"
         raise CredentialError(
             f"The file {path} cannot be read: {why}", "Check the path and its permissions."
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(descriptor))
-        data = file.read(LIMIT_BYTES + 1)
-    if len(data) > LIMIT_BYTES:
-        raise CredentialError(
-            f"The file {path} is over {LIMIT_BYTES} bytes", "It should hold one value only."
-        )
-    return data
 
 
 def _check(path: Path, status: os.stat_result) -> None:
@@ -67,9 +62,18 @@ def _check(path: Path, status: os.stat_result) -> None:
         )
 
 
-def _text(data: bytes) -> str | None:
-    """None instead of an exception, for UnicodeDecodeError would carry the bytes."""
+def _value(path: Path, descriptor: int) -> Secret | CredentialError:
+    """The error is returned, not raised: a traceback from here would hold the content."""
     try:
-        return data.decode().removesuffix("\n").removesuffix("\r")
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
+        text = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        return None
+        return CredentialError(f"The file {path} is not UTF-8 text", "Write the value as UTF-8.")
+    except OSError as error:
+        return CredentialError(f"The file {path} cannot be read: {error.strerror}", "Check its disk.")
+    if len(data) > LIMIT_BYTES:
+        return CredentialError(
+            f"The file {path} is over {LIMIT_BYTES} bytes", "It should hold one value only."
+        )
+    return Secret(text) if text else CredentialError(f"The file {path} is empty", "Write the value into it.")

@@ -6,6 +6,7 @@ declared; a revocation holds here before it is in the store, and is loaded from 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 from narrows.identity.directory import LiveDirectory
@@ -26,6 +27,8 @@ class Liveness:
         self._directory = directory
         self._clock = clock
         self._revoked: dict[str, float] = {}
+        self._changing = threading.Lock()
+        """Revocations come from the pool's threads, and none may undo another; readers need no lock."""
 
     def is_live(self, session: Session) -> Refusal | None:
         """None while the session holds, else what to tell its caller."""
@@ -46,8 +49,9 @@ class Liveness:
     def revoke(self, revoked: Mapping[str, float]) -> None:
         """End the sessions of these tokens (id -> expiry) now; those past their expiry are forgotten."""
         now = self._clock()
-        kept = {token: until for token, until in self._revoked.items() if until > now}
-        self._revoked = kept | dict(revoked)
+        with self._changing:
+            kept = {token: until for token, until in self._revoked.items() if until > now}
+            self._revoked = kept | dict(revoked)
 
     def __len__(self) -> int:
         return len(self._revoked)

@@ -154,7 +154,7 @@ def clear(connection: Connection) -> None:
 
 def spellings(table: str) -> tuple[str, ...]:
     """The ways a person names a table: `shop/public.payroll` also as `public.payroll` and as `payroll`."""
-    parts = re.findall(r'"(?:[^"]|"")*"|[^"/.]+|[/.]', _storable(table, NAME_BYTES))
+    parts = re.findall(r'"(?:[^"]|"")*"|[^"/.]+|["/.]', _storable(table, NAME_BYTES))
     after_slash = _after_last("/", parts)
     forms = ("".join(parts), "".join(after_slash), "".join(_after_last(".", after_slash)))
     return tuple(dict.fromkeys(form for form in forms if form))
@@ -244,6 +244,6 @@ def _outcome_row(outcome: IndexedOutcome) -> dict[str, Any]:
 
 
 def _storable(text: str, limit_bytes: int) -> str:
-    """Cut to a size, and without what a database cannot hold: NUL, and bytes that are not UTF-8."""
-    cut = text[:limit_bytes].encode("utf-8", "surrogatepass")[:limit_bytes]
-    return cut.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """Cut to a size, with `?` for what a database cannot hold: NUL, and bytes that were not UTF-8."""
+    cut = text[:limit_bytes].replace("\0", "?").encode("utf-8", "replace")[:limit_bytes]
+    return cut.decode("utf-8", "ignore")

@@ -80,7 +80,7 @@ def live_of(connection: Connection, principal: tuple[str, str], now: float) -> d
         tokens.c.revoked_at.is_(None),
         tokens.c.expires_at > now,
     )
-    return dict(connection.execute(wanted).tuples().all())
+    return {row.id: row.expires_at for row in connection.execute(wanted)}
 
 
 def revoked(connection: Connection, now: float) -> dict[str, float]:
@@ -88,7 +88,7 @@ def revoked(connection: Connection, now: float) -> dict[str, float]:
     wanted = sa.select(tokens.c.id, tokens.c.expires_at).where(
         tokens.c.revoked_at.is_not(None), tokens.c.expires_at > now
     )
-    return dict(connection.execute(wanted).tuples().all())
+    return {row.id: row.expires_at for row in connection.execute(wanted)}
 
 
 def touch(connection: Connection, token_id: str, at: float) -> None:

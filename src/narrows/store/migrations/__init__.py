@@ -44,7 +44,7 @@ def upgrade(store: Store) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The schema revision of a store; None where it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+    return MigrationContext.configure(connection, opts={"transactional_ddl": True}).get_current_revision()
 
 
 def _config() -> Config:
