@@ -20,7 +20,7 @@ _LENGTH = struct.Struct(">i").unpack_from
 _HEADER = struct.Struct(">cI").pack
 
 
-RUN_BYTES = 1024 * 1024
+RUN_BYTES = 256 * 1024
 """How much one run takes in before it is handed on: its pieces cost more memory than the bytes they hold."""
 
 Step = tuple[int, masks.Mask | bytes | None]

@@ -12,7 +12,9 @@ from typing import Any
 
 from narrows.wire.errors import ProtocolError, Side
 from narrows.wire.postgres import writer
-from narrows.wire.postgres.copying import CopyData, CopyDone, build_copy_data, parse_copy_data
+from narrows.wire.postgres.copying import CopyData as CopyData
+from narrows.wire.postgres.copying import CopyDone as CopyDone
+from narrows.wire.postgres.copying import build_copy_data, parse_copy_data
 from narrows.wire.postgres.message import Message, encode
 from narrows.wire.postgres.reader import Cursor, decode_text, parser_of_nothing
 
