@@ -89,6 +89,8 @@ def _resource_faults(kind: ResourceKind, name: str, declared: Declared) -> Itera
         yield "is not the id of a " + kind.lower(), f'write it like {kind}::"{ids.EXAMPLES[kind]}"'
         return
     connection = resource.path[0]
+    if kind is ResourceKind.GATEWAY:
+        return
     if connection not in declared.connections:
         remedy = suggestion(connection, declared.connections) or "declare the connection in narrows.yaml"
         yield f'names no declared connection ("{connection}")', remedy
