@@ -36,7 +36,10 @@ class Document:
 
 def read(file: str, text: str) -> tuple[Document, tuple[Fault, ...]]:
     """The document and its faults; with any fault the value is an empty mapping."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # characters that no YAML may hold
+        return Document({}), (Fault(file, f"not valid YAML: {_first_line(error)}", "remove them"),)
     try:
         node = loader.get_single_node()
         lines: dict[Path, int] = {}
