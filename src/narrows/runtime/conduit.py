@@ -13,6 +13,9 @@ from typing import Protocol
 BUDGET_BYTES = 64 * 1024
 """Read per connection and loop turn; libuv would otherwise read one fast socket many times in a row."""
 
+LINGER_S = 10.0
+"""How long unsent bytes may delay a close."""
+
 HIGH_WATER_BYTES = 256 * 1024
 """Unsent bytes at which the other side is no longer read."""
 

@@ -14,7 +14,9 @@ from typing import Protocol
 import structlog
 
 from narrows.gate.ports import CannotRecord
+from narrows.model.label import Labels
 from narrows.model.outcome import Outcome
+from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.session import Session
 from narrows.model.statement import Statement
@@ -34,10 +36,7 @@ from narrows.relay.machine import (
     Side,
     Withdraw,
 )
-from narrows.runtime.conduit import Conduit
-
-LINGER_S = 10.0
-"""How long unsent bytes may delay a close."""
+from narrows.runtime.conduit import LINGER_S, Conduit
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +51,10 @@ class RelayMachine(Machine, Protocol):
 
     def schema_read(self, view: object) -> list[Command]: ...
 
-    def update_view(self, view: object) -> None: ...
+    def update_view(self, view: object, labels: Labels | None = None) -> None: ...
+
+    @property
+    def is_idle(self) -> bool: ...
 
     def cancel(self) -> list[Command]: ...
 
@@ -62,23 +64,23 @@ class RelayMachine(Machine, Protocol):
 
 
 class Services(Protocol):
-    """What the driver calls on behalf of its machine; each may fail, and then the session is refused."""
+    """What the driver has done for its session; what cannot be done is refused, never skipped."""
 
-    async def settle(self, session: Session, statement: Statement) -> Settled: ...
+    async def settle(self, statement: Statement) -> Settled: ...
 
-    async def analyse(self, session: Session, machine: RelayMachine, text: str) -> object: ...
+    async def analyse(self, machine: RelayMachine, text: str) -> object: ...
 
-    async def schema_changed(self, session: Session) -> object:
-        """The view after a new reading of the schema."""
+    async def schema_changed(self) -> object | None:
+        """The view after a new reading of the schema; None where it cannot be read."""
 
-    async def own(self, session: Session, text: str, purpose: str) -> None:
+    async def own(self, text: str, purpose: str) -> None:
         """Journals a statement of ours; raises `CannotRecord`."""
 
-    def finished(self, session: Session, outcome: Outcome) -> None: ...
+    def finished(self, outcome: Outcome) -> None: ...
 
-    async def cancel_upstream(self, session: Session) -> None: ...
+    async def cancel_upstream(self) -> None: ...
 
-    def closed(self, session: Session, reason: str) -> None: ...
+    def closed(self, reason: str) -> None: ...
 
 
 class SessionDriver:
@@ -96,7 +98,10 @@ class SessionDriver:
         self.session = session
         self.machine = machine
         self.statements = 0
-        self.ended = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.used_at = self._loop.time()
+        """When bytes last came from the client, on the loop's clock."""
+        self.ended = self._loop.create_future()
         self._conduits = {Side.CLIENT: client, Side.UPSTREAM: upstream}
         self._sides = {client: Side.CLIENT, upstream: Side.UPSTREAM}
         self._services = services
@@ -109,9 +114,10 @@ class SessionDriver:
         self._out: dict[Side, list[bytes]] = {Side.CLIENT: [], Side.UPSTREAM: []}
         self._close_reason: str | None = None
 
-    def start(self, commands: list[Command]) -> None:
-        """Take over both conduits after the first commands were carried out."""
-        self._run(commands)
+    def start(self, first: bytes) -> None:
+        """Take over both conduits; `first` is what the client already sent for the session."""
+        if first:
+            self.on_bytes(self._conduits[Side.CLIENT], first)
         for conduit in self._conduits.values():
             conduit.give_to(self)
         self._flow()
@@ -120,7 +126,10 @@ class SessionDriver:
 
     def on_bytes(self, conduit: Conduit, data: bytes) -> None:
         if self._close_reason is None:
-            self._run(self._guarded(lambda: self.machine.receive(self._sides[conduit], data)))
+            side = self._sides[conduit]
+            if side is Side.CLIENT:
+                self.used_at = self._loop.time()
+            self._run(self._guarded(lambda: self.machine.receive(side, data)))
 
     def on_end(self, conduit: Conduit, _error: Exception | None) -> None:
         if self._close_reason is None:
@@ -147,10 +156,10 @@ class SessionDriver:
         """End the session now, telling the client why."""
         self._tell(lambda: self.machine.end(refusal))
 
-    def update_view(self, view: object) -> None:
+    def update_view(self, view: object, labels: Labels | None = None) -> None:
         """Labels, policies or schema were read anew."""
         if self._close_reason is None:
-            self.machine.update_view(view)
+            self.machine.update_view(view, labels)
 
     def _tell(self, ask: Callable[[], list[Command]]) -> None:
         if self._close_reason is None:
@@ -187,7 +196,7 @@ class SessionDriver:
                 self.statements += 1
                 self._await(hold, self._settle(hold, statement))
             case Finished(outcome):
-                self._services.finished(self.session, outcome)
+                self._services.finished(outcome)
             case Own(text, purpose):
                 self._in_order(self._own(text, purpose))
             case Analyse(hold, text):
@@ -198,7 +207,7 @@ class SessionDriver:
             case SchemaChanged():
                 self._spawn(self._schema_changed())
             case Cancel():
-                self._spawn(self._services.cancel_upstream(self.session))
+                self._spawn(self._services.cancel_upstream())
             case Close(reason):
                 self._close(reason)
 
@@ -222,23 +231,27 @@ class SessionDriver:
         self._run([])
 
     async def _settle(self, hold: Hold, statement: Statement) -> None:
-        settled = await self._services.settle(self.session, statement)
+        settled = await self._services.settle(statement)
         if self._close_reason is None:
             self._run(self._guarded(lambda: self.machine.resume(hold, settled)))
 
     async def _analyse(self, hold: Hold, text: str) -> None:
-        analysis = await self._services.analyse(self.session, self.machine, text)
+        analysis = await self._services.analyse(self.machine, text)
         if self._close_reason is None:
             self._run(self._guarded(lambda: self.machine.analysed(hold, analysis)))
 
     async def _schema_changed(self) -> None:
-        view = await self._services.schema_changed(self.session)
-        if self._close_reason is None:
+        view = await self._services.schema_changed()
+        if view is None:
+            self.end(
+                Refusal(Reason.FACTS_UNAVAILABLE, "the target's schema could not be read after it changed")
+            )
+        elif self._close_reason is None:
             self._run(self._guarded(lambda: self.machine.schema_read(view)))
 
     async def _own(self, text: str, purpose: str) -> None:
         try:
-            await self._services.own(self.session, text, purpose)
+            await self._services.own(text, purpose)
         except CannotRecord:
             self._close("the journal cannot be written")
 
@@ -265,11 +278,10 @@ class SessionDriver:
         self._flush()
         for task in list(self._waiting.values()):
             task.cancel()
-        loop = asyncio.get_running_loop()
         for conduit in self._conduits.values():
             conduit.close()
-            loop.call_later(LINGER_S, conduit.abort)
-        self._services.closed(self.session, reason)
+            self._loop.call_later(LINGER_S, conduit.abort)
+        self._services.closed(reason)
         if not self.ended.done():
             self.ended.set_result(reason)
 

@@ -117,8 +117,11 @@ class Phase(Enum):
 class ClientSignIn:
     """One client's start."""
 
-    def __init__(self, has_tls: bool = True) -> None:
+    def __init__(self, has_tls: bool = True, allows_plaintext: bool = False) -> None:
         self._has_tls = has_tls
+        self._allows_plaintext = allows_plaintext
+        self.refusal: Refusal | None = None
+        """Why the client was sent away, once it was."""
         self._is_encrypted = False
         self._phase = Phase.START
         self._is_direct = False
@@ -234,7 +237,7 @@ class ClientSignIn:
     def _fault_of(self, startup: Startup) -> Refusal | None:
         """Why this start-up packet is not taken; said before the token is asked for."""
         parameters = startup.parameters
-        if not self._is_encrypted:
+        if not (self._is_encrypted or self._allows_plaintext):
             return Refusal(Reason.TLS_REQUIRED, "a token is only taken inside TLS; use sslmode=verify-full")
         if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
             return Refusal(Reason.UNSUPPORTED, "replication connections are not passed")
@@ -301,6 +304,7 @@ class ClientSignIn:
             return
         told = replace(refusal, sqlstate=refusal.sqlstate or SQLSTATES.get(refusal.reason))
         self._send(words.build_error(told, "FATAL"))
+        self.refusal = told
         self._phase = Phase.DONE
         self._commands.append(Close(reason))
 
