@@ -48,12 +48,12 @@ def command(directory: Path, hosts: tuple[str, ...], as_json: bool) -> None:
 
 def _next_steps(directory: Path) -> tuple[str, ...]:
     return (
-        f"edit {directory / 'narrows.yaml'}          your connections, users and groups",
-        f"narrows policy test {directory}            the policies do what their cases say",
-        f"narrows serve --config {directory}         start it",
+        f"edit {directory / 'narrows.yaml'}   # your connections, users and groups",
+        f"narrows policy test {directory}   # the policies do what their cases say",
+        f"narrows serve --config {directory}   # start it; the rest in another terminal",
         f"narrows credentials set shop --connection shop --config {directory}",
         f"narrows tokens create alice --config {directory}",
-        f"narrows login --config {directory}         paste that token; it prints the psql line",
+        f"narrows login --config {directory}   # paste that token; it prints the psql line",
     )
 
 

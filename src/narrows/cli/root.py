@@ -143,6 +143,7 @@ Examples:
   narrows connections                psql lines to paste
   narrows journal list --verdict deny --since 1d
 
+\b
 Exit codes: 0 worked, 1 failed or denied, 2 usage, 3 gateway not reached,
 4 not signed in, 5 verification failed, 6 configuration invalid.
 """

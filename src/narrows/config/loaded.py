@@ -37,6 +37,15 @@ class Config:
     """config, labels, policy: what a verdict says it was reached with."""
     warnings: tuple[Fault, ...] = ()
 
+    @property
+    def journal_directory(self) -> Path:
+        return self.settings.state_directory / "journal"
+
+    @property
+    def keys_directory(self) -> Path:
+        """The journal's keys; `narrows init` made them."""
+        return self.settings.state_directory / "keys"
+
     def principal(self, name: str) -> Principal | None:
         """The declared user or service of that name with its groups, disabled or not; None where unknown."""
         for kind, members in ((PrincipalKind.USER, self.users), (PrincipalKind.SERVICE, self.services)):

@@ -6,6 +6,7 @@ keys (a small file could become a large one), tags of our own, more than one doc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,8 +55,22 @@ def read(file: str, text: str) -> tuple[Document, tuple[Fault, ...]]:
     return Document(value, lines), faults
 
 
+_SCALARS = (
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"^[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?$", "-+0123456789"),
+    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
+    ("tag:yaml.org,2002:merge", r"^<<$", "<"),
+)
+
+
 class _Loader(yaml.SafeLoader):
-    """The safe loader without aliases."""
+    """The safe loader without aliases, and with the scalars of YAML 1.2.
+
+    In YAML 1.1 the words `on`, `no` and `y` are booleans, `1:30` is ninety and `010` is eight.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's form
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -64,6 +79,13 @@ class _Loader(yaml.SafeLoader):
                 None, None, "anchors and aliases are not used here", event.start_mark
             )
         return super().compose_node(parent, index)
+
+
+for _tag, _pattern, _first in _SCALARS:
+    for _character in _first:
+        _Loader.yaml_implicit_resolvers.setdefault("" if _character == "\0" else _character, []).append(
+            (_tag, re.compile(_pattern))
+        )
 
 
 def _walk(file: str, node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[Fault]:
