@@ -302,6 +302,13 @@ def test_a_copy_plan_ends_with_its_copy() -> None:
         codec.next()
 
 
+def test_a_row_in_a_great_many_messages_is_not_recursed_into() -> None:
+    codec = PgBackend()
+    codec.set_copy_plan(CopyPlan((KEEP4,)))
+    codec.receive(copy_data(*[b"x" * 1000] * 20_000, b"end!\n"))
+    assert codec.next() == Rows(copy_data(b"*" * 20_000_000 + b"end!\n"), 1, 1)
+
+
 def test_an_error_ends_a_copy_in_the_middle_of_a_row() -> None:
     codec = PgBackend()
     codec.set_copy_plan(CopyPlan((CONSTANT,)))

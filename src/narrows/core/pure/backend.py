@@ -175,7 +175,7 @@ class PgBackend(Inbox):
         size, full = len(data), at + RUN_BYTES
         out: list[bytes] = []
         rows = masked = 0
-        while size - at >= 5 and at < full:
+        while size - at >= 5 and (at < full or not out):
             kind, length = _HEADER(data, at)
             end = at + 1 + length
             if kind != b"d" or end > size or not 4 <= length <= cap:
