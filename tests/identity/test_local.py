@@ -132,6 +132,17 @@ async def test_revocations_are_loaded_at_start(desk: Desk) -> None:
     assert restarted.liveness.is_live(session_of(answer)) is not None
 
 
+async def test_a_revocation_by_another_gateway_keeps_its_token_out(desk: Desk) -> None:
+    """From the store alone, without having been told."""
+    issued = desk.issue()
+    Desk(desk.store, desk.pool, desk.clock).identity.revoke(issued.row.id, "User/root")
+    assert not desk.liveness.is_revoked(issued.row.id)
+    answer = await desk.sign_in(issued.token)
+    assert isinstance(answer, Refused)
+    assert (answer.reason, answer.principal) == (Reason.SIGN_IN_FAILED, "User/alice")
+    assert "was revoked" in answer.message
+
+
 async def test_revoking_a_principal_ends_all_of_its_tokens(desk: Desk) -> None:
     mine, also_mine, other = desk.issue(), desk.issue(), desk.issue(BOB)
     assert set(desk.identity.revoke_of(ALICE, "User/root")) == {mine.row.id, also_mine.row.id}
@@ -274,12 +285,14 @@ async def test_who_signed_in_lately_does_not_wait_for_a_neighbour(desk: Desk) ->
 
 
 async def test_an_ended_token_tried_again_and_again_locks_nobody_out(desk: Desk) -> None:
-    expired = desk.issue(lifetime_s=1)
+    expired, revoked = desk.issue(lifetime_s=1), desk.issue()
+    desk.identity.revoke(revoked.row.id, "User/root")
     desk.clock.now += 2
-    for _ in range(10):
-        answer = await desk.sign_in(expired.token)
-        assert isinstance(answer, Refused)
-        assert answer.reason is Reason.TOKEN_EXPIRED
+    for ended, reason in ((expired, Reason.TOKEN_EXPIRED), (revoked, Reason.SIGN_IN_FAILED)):
+        for _ in range(10):
+            answer = await desk.sign_in(ended.token)
+            assert isinstance(answer, Refused)
+            assert answer.reason is reason
     assert isinstance(await desk.sign_in(desk.issue().token), SignedIn)
 
 
