@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from narrows.journal import Durability, Journal, Limits
-from narrows.journal import keys as journal_keys
 from narrows.journal import verify as verification
 from narrows.journal.keys import Keys
 from narrows.journal.records import OutcomeRecord, StatementRecord
 from narrows.journal.report import Report
+from narrows.model.secret import Secret
 
-KEYS = journal_keys.generate()
+KEYS = Keys(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32), Secret("05" * 32))
+"""The same in every process of a test."""
 SMALL = Limits(segment_bytes=4096, checkpoint_records=20, checkpoint_s=10.0)
 
 

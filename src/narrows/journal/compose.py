@@ -101,7 +101,7 @@ def outcome_record(session: Session, outcome: Outcome, seconds: float) -> Outcom
     )
 
 
-def session_opened(session: Session) -> SessionOpened:
+def session_opened(session: Session, target_pid: int = 0) -> SessionOpened:
     return SessionOpened(
         session=session.id,
         principal=session.principal.id,
@@ -117,6 +117,7 @@ def session_opened(session: Session) -> SessionOpened:
         is_tls=session.client.is_tls,
         application=session.client.application,
         mode=session.mode,
+        target_pid=target_pid,
     )
 
 

@@ -69,6 +69,8 @@ class SessionOpened(Record, frozen=True, tag="session_opened"):
     is_tls: bool = False
     application: str = ""
     mode: str = "enforce"
+    target_pid: int = 0
+    """The process at the target that serves the session, as its own log names it."""
 
 
 class SessionClosed(Record, frozen=True, tag="session_closed"):
