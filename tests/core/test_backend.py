@@ -235,6 +235,31 @@ def test_a_length_that_reaches_into_the_next_row_does_not_pass() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        struct.pack(">hi", 2, 1) + b"a" + struct.pack(">i", 1) + b"b" + b"more",
+        struct.pack(">hi", 2, 9) + b"a" + struct.pack(">i", 1) + b"b",
+        struct.pack(">hi", 2, 1) + b"a" + struct.pack(">i", -2),
+        struct.pack(">hi", 2, -2) + struct.pack(">i", 1) + b"b",
+        struct.pack(">hi", 2, 1) + b"a",
+        struct.pack(">hi", 2, 1) + b"a" + b"\0\0",
+        struct.pack(">hi", 2, 2**31 - 1) + b"a" + struct.pack(">i", 1) + b"b",
+    ],
+    ids=["more", "past the end", "-2", "-2 first", "a field less", "half a length", "2^31-1"],
+)
+@pytest.mark.parametrize("plan", [Plan((PASS, KEEP4)), Plan((KEEP4, PASS)), Plan((CONSTANT, NULL))])
+def test_a_masked_row_whose_lengths_do_not_add_up_does_not_pass(body: bytes, plan: Plan) -> None:
+    for behind in (b"", row(b"right", b"right") * 3):
+        codec = under(plan)
+        codec.receive(row(b"first", None) + b"D" + struct.pack(">I", len(body) + 4) + body + behind)
+        first = codec.next()
+        assert isinstance(first, Rows)
+        assert first.rows == 1
+        with pytest.raises(ProtocolError, match="add up"):
+            codec.next()
+
+
+@pytest.mark.parametrize(
     "kind", [bytes([kind]) for kind in range(256) if kind not in b"123ACDEGHIKNRSTVWZcdnstv"]
 )
 def test_a_kind_that_no_target_sends_is_refused(kind: bytes) -> None:

@@ -13,7 +13,7 @@ from narrows.model.copy import CopyFormat
 
 FILL_LIMIT_BYTES = 4
 """One character of UTF-8."""
-TEXT_LIMIT_BYTES = 1024
+TEXT_LIMIT_BYTES = 4096
 HASH_DIGITS = 64
 _CONTROL = b"\0\r\n"
 _TEXT_DELIMITERS_REFUSED = b"\\.abcdefghijklmnopqrstuvwxyz0123456789"

@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from narrows.wire.errors import ProtocolError, Side
 
-_INT16 = struct.Struct(">h")
-_UINT16 = struct.Struct(">H")
-_INT32 = struct.Struct(">i")
-_UINT32 = struct.Struct(">I")
+_INT16 = struct.Struct(">h").unpack_from
+_UINT16 = struct.Struct(">H").unpack_from
+_INT32 = struct.Struct(">i").unpack_from
+_UINT32 = struct.Struct(">I").unpack_from
 
+_Unpack = Callable[[bytes, int], tuple[int, ...]]
 _Value = TypeVar("_Value")
 
 
@@ -41,18 +42,18 @@ class Cursor:
         return ProtocolError(self._side, f"invalid {self._what} message: {fault}")
 
     def int16(self) -> int:
-        return int(_INT16.unpack(self.raw(2))[0])
+        return self._number(_INT16, 2)
 
     def count(self) -> int:
         """An Int16 that counts what follows; PostgreSQL reads it unsigned."""
-        return int(_UINT16.unpack(self.raw(2))[0])
+        return self._number(_UINT16, 2)
 
     def int32(self) -> int:
-        return int(_INT32.unpack(self.raw(4))[0])
+        return self._number(_INT32, 4)
 
     def oid(self) -> int:
         """An Int32 read unsigned."""
-        return int(_UINT32.unpack(self.raw(4))[0])
+        return self._number(_UINT32, 4)
 
     def raw(self, size: int) -> bytes:
         at = self._at
@@ -89,6 +90,14 @@ class Cursor:
     def rest(self) -> bytes:
         """All that is left."""
         return self.raw(self.left)
+
+    def _number(self, unpack: _Unpack, size: int) -> int:
+        try:
+            (number,) = unpack(self._data, self._at)
+        except struct.error:
+            raise self.error("it ends too early") from None
+        self._at += size
+        return number
 
     def finish(self) -> None:
         """Nothing may be left; a NUL inside a string shows here."""
