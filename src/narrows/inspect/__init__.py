@@ -1,1 +1,1 @@
-""""""
+"""Messages -> Statement: what a caller wants, in one form for every protocol."""

@@ -1,0 +1,67 @@
+"""SQL -> what it does: operations for policy, reach for masking, effects for the session.
+
+Start here: `analyse(text, view, state)` answers an `Analysis`; `FactTracker` keeps the session's facts.
+"""
+
+from __future__ import annotations
+
+from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View, merge_reaches
+from narrows.inspect.sql.effects import (
+    Begin,
+    CloseCursor,
+    Commit,
+    CreateTemp,
+    Deallocate,
+    DeclareCursor,
+    Discard,
+    DropTemp,
+    PrepareStatement,
+    PrepareTransaction,
+    Release,
+    ResetAll,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    SessionEffect,
+    SetSetting,
+)
+from narrows.inspect.sql.entry import analyse
+from narrows.inspect.sql.facts import FactTracker, SessionFacts
+from narrows.inspect.sql.limits import INLINE_BYTES, LIMITS, MAX_BYTES, Limits
+from narrows.inspect.sql.settings import accept_setting, parse_identifiers, parse_options
+
+__all__ = [
+    "INLINE_BYTES",
+    "LIMITS",
+    "MAX_BYTES",
+    "Analysed",
+    "Analysis",
+    "Begin",
+    "CloseCursor",
+    "Commit",
+    "CreateTemp",
+    "Deallocate",
+    "DeclareCursor",
+    "Discard",
+    "DropTemp",
+    "FactTracker",
+    "Kind",
+    "Limits",
+    "PrepareStatement",
+    "PrepareTransaction",
+    "Release",
+    "ResetAll",
+    "Rollback",
+    "RollbackTo",
+    "Savepoint",
+    "SessionEffect",
+    "SessionFacts",
+    "SessionState",
+    "SetSetting",
+    "View",
+    "accept_setting",
+    "analyse",
+    "merge_reaches",
+    "parse_identifiers",
+    "parse_options",
+]

@@ -1,0 +1,282 @@
+"""What analysis is given and what it answers.
+
+Laws: everything here is frozen and can be pickled, since long texts are analysed in another process;
+`View.key` and `SessionFacts.key` are cheap, so that a caller can cache by (text, view, facts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from narrows.inspect.sql import labelled
+from narrows.inspect.sql.effects import SessionEffect
+from narrows.inspect.sql.facts import SessionFacts
+from narrows.model.copy import Copy
+from narrows.model.label import DatabaseLabels
+from narrows.model.reach import Reach
+from narrows.model.refusal import Refusal
+from narrows.model.resource import Resource
+from narrows.model.snapshot import Snapshot
+from narrows.model.statement import Fact, Operation, Parameter, Protocol, Statement
+
+
+class Kind(StrEnum):
+    """The class of a statement; more precise than its operations, coarser than its command tag."""
+
+    SELECT = "select"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    MERGE = "merge"
+    COPY = "copy"
+    CREATE_AS = "create_as"
+    TRUNCATE = "truncate"
+    CREATE = "create"
+    ALTER = "alter"
+    DROP = "drop"
+    COMMENT = "comment"
+    GRANT = "grant"
+    REVOKE = "revoke"
+    LOCK = "lock"
+    MAINTAIN = "maintain"
+    REFRESH = "refresh"
+    DO = "do"
+    CALL = "call"
+    LISTEN = "listen"
+    NOTIFY = "notify"
+    LOAD = "load"
+    SERVER = "server"
+    EXPLAIN = "explain"
+    PREPARE = "prepare"
+    EXECUTE = "execute"
+    DEALLOCATE = "deallocate"
+    DECLARE = "declare"
+    FETCH = "fetch"
+    CLOSE = "close"
+    SET = "set"
+    SHOW = "show"
+    DISCARD = "discard"
+    TRANSACTION = "transaction"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of the target when a statement is analysed."""
+
+    snapshot: Snapshot
+    labels: DatabaseLabels = field(default_factory=DatabaseLabels)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    export_rows: int = 10_000
+    """A read of labelled tables known to be smaller than this many rows is no export."""
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """Two views with equal keys give equal analyses."""
+        return (
+            self.snapshot.id,
+            self.snapshot.connection,
+            self.snapshot.database,
+            self.export_rows,
+            tuple(sorted(self.versions.items())),
+            hash(frozenset(self.labels.columns.items())),
+            hash(self.labels.trusted_functions),
+        )
+
+    @cached_property
+    def labelled(self) -> labelled.LabelIndex:
+        """The labelled columns with their closure over inheritance, foreign keys and generation."""
+        return labelled.build_index(self.snapshot, self.labels)
+
+    @cached_property
+    def view_shapes(self) -> dict[int, Any]:
+        """What the columns of the target's views carry, as far as it was asked for."""
+        return {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: self.__dict__[name] for name in ("snapshot", "labels", "versions", "export_rows")}
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """One statement of a text."""
+
+    kind: Kind
+    tag: str
+    """What the target's command tag begins with, such as `SELECT`."""
+    text: str
+    """Its slice of the source, as sent: secrets are still in it."""
+    operations: tuple[Operation, ...] = ()
+    reach: Reach = field(default_factory=Reach)
+    effects: tuple[SessionEffect, ...] = ()
+    copy: Copy | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    names_statement: str | None = None
+    """The prepared statement that EXECUTE runs."""
+    names_portal: str | None = None
+    """The cursor that FETCH or MOVE reads."""
+    returns_rows: bool = False
+    takes_snapshot: bool = False
+    """It takes a snapshot at the target, so that SET TRANSACTION ISOLATION LEVEL is too late after it."""
+    changes_schema: bool = False
+    """Once it has succeeded, the schema snapshot is out of date."""
+    is_barrier: bool = False
+    """It changes what later statements mean: a pipeline waits for its end before analysing the next."""
+    is_transaction_control: bool = False
+    has_own_transaction: bool = False
+    """It cannot run inside a transaction block (VACUUM, CREATE DATABASE...)."""
+    may_change_session: bool = False
+    """It runs code that may change settings unseen: ask the target for them before the next statement."""
+    tree: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """The parsed statement, for EXECUTE: names are resolved again under the facts that hold then."""
+
+    @property
+    def needs_clean_errors(self) -> bool:
+        """Errors and notices could carry labelled values."""
+        return not self.reach.is_clean
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What of the session gives a statement its meaning."""
+
+    facts: SessionFacts = field(default_factory=SessionFacts)
+    prepared: Mapping[str, Analysed] = field(default_factory=dict)
+    cursors: Mapping[str, Analysed] = field(default_factory=dict)
+    in_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The answer for one text: its statements in order, or why it is refused; `parts` is empty then."""
+
+    parts: tuple[Analysed, ...]
+    text_redacted: str
+    refusal: Refusal | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        kinds = {part.kind for part in self.parts}
+        if len(kinds) == 1:
+            return next(iter(kinds)).value
+        return "multi" if kinds else "empty" if self.refusal is None else "unknown"
+
+    @property
+    def reach(self) -> Reach:
+        """The union of the parts' reaches."""
+        return merge_reaches(part.reach for part in self.parts)
+
+    @property
+    def is_barrier(self) -> bool:
+        return any(part.is_barrier for part in self.parts)
+
+    @property
+    def changes_schema(self) -> bool:
+        return any(part.changes_schema for part in self.parts)
+
+    def statement(self, parameters: tuple[Parameter, ...] = ()) -> Statement:
+        """The whole text as one Statement: every part's operations, decided together."""
+        return Statement(
+            protocol=Protocol.POSTGRES,
+            kind=self.kind,
+            text=self.text_redacted,
+            operations=_operations(self.parts),
+            disclosures=dict(self.reach.columns),
+            parameters=parameters,
+            facts=_facts(self.parts),
+            refusal=self.refusal,
+            versions=self.versions,
+        )
+
+
+def merge_reaches(reaches: Iterable[Reach]) -> Reach:
+    """What any of them reaches, by any of their ways."""
+    columns: dict[Resource, frozenset[str]] = {}
+    is_derived = is_unknown = False
+    for reach in reaches:
+        columns.update(reach.columns)
+        is_derived |= reach.is_derived
+        is_unknown |= reach.is_unknown
+    return Reach(columns, is_derived, is_unknown)
+
+
+def operation_key(operation: Operation) -> tuple[object, ...]:
+    """Equal for operations that ask the same of policy."""
+    facts = tuple(sorted((name, str(value)) for name, value in operation.facts.items()))
+    return (operation.action, operation.resource, operation.labels, facts)
+
+
+def _operations(parts: tuple[Analysed, ...]) -> tuple[Operation, ...]:
+    if len(parts) == 1:
+        return parts[0].operations
+    return tuple({operation_key(each): each for part in parts for each in part.operations}.values())
+
+
+def _facts(parts: tuple[Analysed, ...]) -> dict[str, Fact]:
+    facts = [part.facts for part in parts if part.facts]
+    merged = {name: merge([each[name] for each in facts]) for name, merge in FACTS.items()} if facts else {}
+    return (
+        dict(NO_FACTS)
+        | merged
+        | {
+            "kinds": frozenset(part.kind.value for part in parts),
+            "is_multi": len(parts) > 1,
+        }
+    )
+
+
+def _all(values: Sequence[Fact]) -> Fact:
+    return all(values)
+
+
+def _any(values: Sequence[Fact]) -> Fact:
+    return any(values)
+
+
+def _most(values: Sequence[Fact]) -> Fact:
+    """The greatest count; -1, which is unknown, is greater than any."""
+    counts = [value for value in values if isinstance(value, int)]
+    return -1 if -1 in counts else max(counts, default=-1)
+
+
+def _common(values: Sequence[Fact]) -> Fact:
+    return frozenset.intersection(*(value for value in values if isinstance(value, frozenset)))
+
+
+def _union(values: Sequence[Fact]) -> Fact:
+    return frozenset[str]().union(*(value for value in values if isinstance(value, frozenset)))
+
+
+FACTS: dict[str, Callable[[Sequence[Fact]], Fact]] = {
+    "is_bounded": _all,
+    "has_limit": _all,
+    "limit": _most,
+    "rows_estimate": _most,
+    "constant_filters": _common,
+    "touches": _union,
+    "is_derived": _any,
+    "is_unknown": _any,
+    "has_triggers": _any,
+    "settings": _union,
+}
+"""Each fact of a statement that policy sees in `context`, and how those of several statements become one:
+always the reading that is harder to permit."""
+
+NO_FACTS: dict[str, Fact] = {
+    "is_bounded": True,
+    "has_limit": True,
+    "limit": 0,
+    "rows_estimate": 0,
+    "constant_filters": frozenset(),
+    "touches": frozenset(),
+    "is_derived": False,
+    "is_unknown": False,
+    "has_triggers": False,
+    "settings": frozenset(),
+}
+"""The facts of a statement that reads and writes no table."""

@@ -1,0 +1,303 @@
+"""How much a statement touches: whether a WHERE bounds it, how many rows may flow out, what is an export.
+
+Law: what cannot be seen to be bounded is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.scope import Cell, Scope, Shape
+from narrows.inspect.sql.tree import Node, strings, unwrap, walk
+from narrows.model.snapshot import Relation
+
+BOOLEAN_OID = 16
+
+SCALAR_AGGREGATES = frozenset(
+    [
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "bool_and",
+        "bool_or",
+        "every",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "regr_avgx",
+        "regr_avgy",
+        "regr_count",
+        "regr_intercept",
+        "regr_r2",
+        "regr_slope",
+        "regr_sxx",
+        "regr_sxy",
+        "regr_syy",
+        "percentile_cont",
+        "percentile_disc",
+        "mode",
+    ]
+)
+COLLECTING_AGGREGATES = frozenset(
+    [
+        "array_agg",
+        "string_agg",
+        "json_agg",
+        "jsonb_agg",
+        "json_object_agg",
+        "jsonb_object_agg",
+        "xmlagg",
+        "json_agg_strict",
+        "jsonb_agg_strict",
+        "json_object_agg_strict",
+        "jsonb_object_agg_strict",
+        "range_agg",
+        "any_value",
+    ]
+)
+"""These put every row into one value."""
+
+Place = tuple[int, str]
+"""(relation oid, column)"""
+
+
+@dataclass(slots=True)
+class Bounds:
+    """What the conditions of one query level that must all hold say about its tables."""
+
+    constants: set[Place] = field(default_factory=set)
+    joins: list[tuple[Place, Place]] = field(default_factory=list)
+
+
+def read(nodes: list[Node], scope: Scope) -> Bounds:
+    """The equalities among conditions joined by AND."""
+    found = Bounds()
+    for node in nodes:
+        for each in _conjuncts(node):
+            _equality(each, scope, found)
+    return found
+
+
+def exports(gather: Gather, fields: Node, scope: Scope, shape: Shape) -> Shape:
+    """Which labelled tables give rows to this level's result without a bound."""
+    flowing = frozenset[int]().union(*(source.shape.exports for source in scope.sources))
+    if scope.sources:
+        flowing |= _own(gather, [*_wheres(fields)], scope)
+    if flowing and "groupClause" not in fields and _is_one_row(fields.get("targetList", [])):
+        flowing = frozenset()
+    return replace(shape, exports=flowing) if flowing else shape
+
+
+def limit(gather: Gather, fields: Node, shape: Shape) -> Shape:
+    """A constant LIMIT no greater than the connection's threshold ends an export."""
+    count = constant_limit(fields)
+    if shape.exports and count is not None and 0 <= count <= gather.view.export_rows:
+        return replace(shape, exports=frozenset())
+    return shape
+
+
+def returning(gather: Gather, where: Node | None, scope: Scope) -> frozenset[int]:
+    """The labelled tables that RETURNING gives rows of without a bound."""
+    return _own(gather, [where] if where else [], scope)
+
+
+def constant_limit(fields: Node) -> int | None:
+    """LIMIT's number; -1 where it is no constant, None where there is no LIMIT."""
+    count = fields.get("limitCount")
+    if count is None or fields.get("limitOption") == "LIMIT_OPTION_WITH_TIES":
+        return None
+    constant = count.get("A_Const")
+    if constant is None:
+        return -1
+    if constant.get("isnull"):
+        return None
+    return int(constant["ival"].get("ival", 0)) if "ival" in constant else -1
+
+
+def note(gather: Gather, fields: Node, scope: Scope) -> None:
+    """The facts about the outermost level that policy sees."""
+    wheres = [*_wheres(fields)]
+    found = read(wheres, scope)
+    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
+    names = {f"{relations[oid].name}.{column}" for oid, column in found.constants if oid in relations}
+    gather.constant_filters |= frozenset(names)
+    if any(source.relation is not None or source.has_system_columns for source in scope.sources):
+        gather.is_bounded = gather.is_bounded and any(is_bounding(where, scope) for where in wheres)
+    gather.bounded_relations |= _bounded(gather, found, scope)
+
+
+def is_bounding(node: Node, scope: Scope) -> bool:
+    """Whether a condition compares a table's column with something else, on every way through it."""
+    type_, fields = unwrap(node)
+    if type_ == "BoolExpr":
+        each = (is_bounding(arg, scope) for arg in fields["args"])
+        if fields["boolop"] == "AND_EXPR":
+            return any(each)
+        return fields["boolop"] == "OR_EXPR" and all(each)
+    if type_ == "CurrentOfExpr":
+        return True
+    if type_ == "SubLink":
+        return fields["subLinkType"] == "ANY_SUBLINK" and _has_column(fields.get("testexpr"), scope)
+    if type_ != "A_Expr" or "lexpr" not in fields or "rexpr" not in fields:
+        return False
+    if strings(fields.get("name"))[-1:] == ("<>",) or _is_everything(fields["rexpr"]):
+        return False
+    left, right = (_columns(fields[side], scope) for side in ("lexpr", "rexpr"))
+    return bool(left or right) and not (left & right)
+
+
+def _is_everything(node: Node) -> bool:
+    return set(node.get("A_Const", {}).get("sval", {}).get("sval", "x")) <= {"%"}
+
+
+def _columns(node: Node, scope: Scope) -> set[str]:
+    return {
+        ".".join(strings(fields["fields"])[-1:])
+        for type_, fields in walk(*unwrap(node))
+        if type_ == "ColumnRef" and _cell(fields, scope) is not None
+    }
+
+
+def _has_column(node: Node | None, scope: Scope) -> bool:
+    return node is not None and bool(_columns(node, scope))
+
+
+def _wheres(fields: Node) -> Iterator[Node]:
+    """WHERE and the ON clauses of inner joins."""
+    if "whereClause" in fields:
+        yield fields["whereClause"]
+    stack = list(fields.get("fromClause", ()))
+    while stack:
+        join = stack.pop().get("JoinExpr")
+        if join is None:
+            continue
+        if "quals" in join and join["jointype"] in ("JOIN_INNER", "JOIN_LEFT"):
+            yield join["quals"]
+        stack += [join["larg"], join["rarg"]]
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    fields = node.get("BoolExpr")
+    if fields is None or fields["boolop"] != "AND_EXPR":
+        yield node
+        return
+    for each in fields["args"]:
+        yield from _conjuncts(each)
+
+
+def _equality(node: Node, scope: Scope, found: Bounds) -> None:
+    fields = node.get("A_Expr", {})
+    if not _is_equality(fields):
+        return
+    left, right = (_place(fields[side], scope) for side in ("lexpr", "rexpr"))
+    if left and right:
+        found.joins.append((left, right))
+    elif left and _is_constant(fields["rexpr"]):
+        found.constants.add(left)
+    elif right and _is_constant(fields["lexpr"]):
+        found.constants.add(right)
+
+
+def _is_equality(fields: Node) -> bool:
+    return (
+        fields.get("kind") in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY")
+        and strings(fields.get("name"))[-1:] == ("=",)
+        and "lexpr" in fields
+        and "rexpr" in fields
+    )
+
+
+def _is_constant(node: Node) -> bool:
+    return not any(type_ in ("ColumnRef", "SubLink", "FuncCall") for type_, _ in walk(*unwrap(node)))
+
+
+def _place(node: Node, scope: Scope) -> Place | None:
+    while "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    fields = node.get("ColumnRef")
+    cell = _cell(fields, scope) if fields else None
+    return (cell.relation.oid, cell.column) if cell is not None and cell.relation is not None else None
+
+
+def _cell(fields: Node, scope: Scope) -> Cell | None:
+    """The column of this query level that a reference names."""
+    names = strings(fields["fields"])
+    if not names or len(names) != len(fields["fields"]):
+        return None
+    for source in scope.sources:
+        if len(names) == 1 or source.alias == names[-2]:
+            cell = source.find(names[-1])
+            if cell is not None:
+                return cell
+    return None
+
+
+def _own(gather: Gather, wheres: list[Node], scope: Scope) -> frozenset[int]:
+    """The labelled tables of this level that are neither bounded nor known to be small."""
+    index = gather.index.by_relation
+    labelled = [
+        source.relation
+        for source in scope.sources
+        if source.relation is not None and (source.relation.schema, source.relation.name) in index
+    ]
+    large = [each for each in labelled if not 0 <= each.rows_estimate < gather.view.export_rows]
+    if not large:
+        return frozenset()
+    bounded = _bounded(gather, read(wheres, scope), scope)
+    return frozenset(relation.oid for relation in large if relation.oid not in bounded)
+
+
+def _bounded(gather: Gather, found: Bounds, scope: Scope) -> set[int]:
+    """Tables of which a key is fixed by constants, or by tables that are so bounded."""
+    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
+    bounded: set[int] = set()
+    grew = True
+    while grew:
+        grew = False
+        for oid, relation in relations.items():
+            if oid not in bounded and is_key(relation, _fixed(oid, found, bounded)):
+                bounded.add(oid)
+                grew = True
+    return bounded
+
+
+def _fixed(oid: int, found: Bounds, bounded: set[int]) -> set[str]:
+    fixed = {column for each, column in found.constants if each == oid}
+    for one, other in found.joins:
+        for (mine, column), (theirs, _) in ((one, other), (other, one)):
+            if mine == oid and theirs in bounded:
+                fixed.add(column)
+    return fixed
+
+
+def is_key(relation: Relation, columns: set[str]) -> bool:
+    """Whether these columns hold a unique key; where the keys are not known, any that is no boolean counts."""
+    if not columns:
+        return False
+    numbers = {column.attnum for column in relation.columns if column.name in columns}
+    if relation.keys:
+        return any(numbers >= set(key) for key in relation.keys)
+    return any(column.name in columns and column.type_oid != BOOLEAN_OID for column in relation.columns)
+
+
+def _is_one_row(targets: list[Node]) -> bool:
+    names = {
+        strings(fields["funcname"])[-1]
+        for target in targets
+        for type_, fields in walk(*unwrap(target))
+        if type_ == "FuncCall" and "over" not in fields
+    }
+    return bool(names & SCALAR_AGGREGATES) and not names & COLLECTING_AGGREGATES

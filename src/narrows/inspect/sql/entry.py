@@ -1,0 +1,171 @@
+"""Text -> Analysis: the entry of this package.
+
+Laws: never raises on any text; deterministic; a text is answered whole, with every statement analysed or with
+one refusal; a statement is analysed under the state that the earlier ones of the same text leave, or refused
+where that cannot be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from narrows.inspect.sql import effects as fx
+from narrows.inspect.sql import redact, statements, tree
+from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View
+from narrows.inspect.sql.draft import Draft
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.limits import LIMITS, Limits
+from narrows.inspect.sql.refused import Refused, undecided
+from narrows.inspect.sql.session import NO_SNAPSHOT
+from narrows.inspect.sql.tree import Node, Parsed
+from narrows.model.reason import Reason
+from narrows.model.refusal import Refusal
+
+
+def analyse(text: str, view: View, state: SessionState | None = None, limits: Limits = LIMITS) -> Analysis:
+    """What the statements of a text do, or why the text is refused."""
+    parsed: list[Parsed] = []
+    try:
+        parsed = tree.parse(text, limits)
+        parts = _batch(parsed, view, state or SessionState(), limits)
+        refusal = None
+    except Refused as refused:
+        parts, refusal = (), refused.refusal
+    except RecursionError:
+        parts, refusal = (), tree.too_complex().refusal
+    except Exception as error:  # a tree of a shape that no visitor foresaw must refuse, not escape
+        parts, refusal = (), _unforeseen(error)
+    redacted = redact.redact(text, parsed)
+    if refusal is not None and refusal.reason is Reason.UNPARSABLE and redacted != text:
+        refusal = replace(refusal, message="syntax error")
+    return Analysis(parts, redacted, refusal, view.versions)
+
+
+def _unforeseen(error: Exception) -> Refusal:
+    message = f"the statement has a shape that the gateway does not know ({type(error).__name__})"
+    return Refusal(Reason.EFFECT_UNDECIDED, message)
+
+
+def _batch(parsed: Sequence[Parsed], view: View, state: SessionState, limits: Limits) -> tuple[Analysed, ...]:
+    parts: list[Analysed] = []
+    changed = Changed()
+    total = 0
+    for each in parsed:
+        gather = Gather(view, state, limits)
+        part = statement(gather, each.type, each.fields, each.text, changed)
+        total += len(part.operations)
+        if total > limits.operations:
+            raise Refused(Reason.TOO_COMPLEX, f"the text needs more than {limits.operations} operations")
+        parts.append(part)
+        if len(parsed) > 1:
+            state = _after(state, part)
+    return tuple(parts)
+
+
+class Changed:
+    """What earlier statements of the same text have changed."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.settings = False
+        self.anything = False
+
+    def check(self, gather: Gather, draft: Draft) -> None:
+        """A statement must not depend on what an earlier one of the same text has changed."""
+        if draft.is_transaction_control:
+            return
+        names = gather.mentions | draft.changes
+        touched = sorted(self.names & names)
+        if touched:
+            raise Refused(Reason.MIXED_BATCH, f"an earlier statement of the same text changes {touched[0]}")
+        if names and self.anything:
+            raise Refused(
+                Reason.MIXED_BATCH, "an earlier statement of the same text may have changed anything"
+            )
+        if names and self.settings:
+            raise Refused(
+                Reason.MIXED_BATCH, "an earlier statement of the same text changes how names are resolved"
+            )
+
+    def add(self, draft: Draft) -> None:
+        self.names |= draft.changes
+        self.anything |= draft.runs_code or draft.gather.calls_users
+        self.settings |= any(isinstance(each, fx.SetSetting | fx.ResetAll) for each in draft.effects)
+        self.settings |= any(
+            isinstance(each, fx.Discard) and each.what in ("all", "temp") for each in draft.effects
+        )
+
+
+def statement(
+    gather: Gather, type_: str, fields: Node, text: str, changed: Changed | None = None
+) -> Analysed:
+    """One parsed statement, with the gatherer that its parts fill; raises Refused."""
+    row = statements.STATEMENTS.get(type_)
+    if row is None:
+        raise undecided(f"{type_} is not known to the gateway")
+    kind, tag, handler = row
+    draft = Draft(kind, tag, gather, statement)
+    handler(draft, fields)
+    if changed is not None:
+        changed.check(gather, draft)
+        changed.add(draft)
+    return _finish(draft, type_, fields, text)
+
+
+def _finish(draft: Draft, type_: str, fields: Node, text: str) -> Analysed:
+    gather = draft.gather
+    inner = draft.inner
+    facts = {**gather.facts(), **inner.facts} if inner else gather.facts()
+    return Analysed(
+        kind=draft.kind,
+        tag=draft.tag,
+        text=text,
+        operations=tuple(gather.operations.values()),
+        reach=inner.reach if inner else gather.reach(),
+        effects=tuple(draft.effects),
+        copy=draft.copy,
+        facts=facts,
+        names_statement=draft.names_statement,
+        names_portal=draft.names_portal,
+        returns_rows=draft.returns_rows,
+        takes_snapshot=draft.takes_snapshot and draft.kind not in NO_SNAPSHOT,
+        changes_schema=draft.changes_schema,
+        is_barrier=draft.changes_schema or any(not isinstance(each, NO_BARRIER) for each in draft.effects),
+        is_transaction_control=draft.is_transaction_control,
+        has_own_transaction=draft.has_own_transaction,
+        may_change_session=draft.runs_code or gather.calls_users,
+        tree={type_: fields} if draft.kind in REPEATED else {},
+    )
+
+
+NO_BARRIER = (fx.Begin, fx.Savepoint, fx.Release)
+"""Effects that do not change what the next statement means."""
+
+REPEATED = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+"""Kinds that EXECUTE can run again."""
+
+
+def _after(state: SessionState, part: Analysed) -> SessionState:
+    """The state that the next statement of the same text is analysed under."""
+    prepared, cursors = dict(state.prepared), dict(state.cursors)
+    for effect in part.effects:
+        match effect:
+            case fx.PrepareStatement(name, inner):
+                prepared[name] = inner
+            case fx.Deallocate(None):
+                prepared.clear()
+            case fx.Deallocate(name):
+                prepared.pop(name or "", None)
+            case fx.DeclareCursor(name, inner):
+                cursors[name] = inner
+            case fx.CloseCursor(None):
+                cursors.clear()
+            case fx.CloseCursor(name):
+                cursors.pop(name or "", None)
+            case fx.Discard("all"):
+                prepared.clear()
+                cursors.clear()
+            case _:
+                pass
+    return replace(state, prepared=prepared, cursors=cursors)

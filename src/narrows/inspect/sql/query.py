@@ -1,0 +1,327 @@
+"""SELECT -> the shape of its result; everything below it is walked on the way.
+
+Laws: a column that reaches the result unchanged through subqueries and common tables stays direct, since
+RowDescription traces it too; through a set operation, an expression or a merged join column it does not, and a
+labelled one makes the statement derived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from narrows.inspect.sql import bounds, conditions, dml, expression, sources
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.labelled import CLEAN, Taint
+from narrows.inspect.sql.refused import undecided
+from narrows.inspect.sql.scope import Cell, Scope, Shape, Source
+from narrows.inspect.sql.tree import Node, strings, unwrap
+
+HANDLED = frozenset(
+    [
+        "distinctClause",
+        "targetList",
+        "fromClause",
+        "whereClause",
+        "groupClause",
+        "groupDistinct",
+        "havingClause",
+        "windowClause",
+        "valuesLists",
+        "sortClause",
+        "limitOffset",
+        "limitCount",
+        "limitOption",
+        "lockingClause",
+        "withClause",
+        "op",
+        "all",
+        "larg",
+        "rarg",
+        "intoClause",
+    ]
+)
+
+
+def select_node(gather: Gather, node: Node, parent: Scope | None) -> Shape:
+    """A wrapped statement that gives rows, inside another or on its own."""
+    type_, fields = unwrap(node)
+    if type_ == "SelectStmt":
+        return select(gather, fields, parent)
+    visit = dml.VISITORS.get(type_)
+    if visit is None:
+        raise undecided(f"a query contains {type_}, which the gateway does not look into")
+    return visit(gather, fields, parent)
+
+
+def select(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
+    """SELECT, VALUES and set operations."""
+    unknown = fields.keys() - HANDLED
+    if unknown:
+        raise undecided(f"a query uses {', '.join(sorted(unknown))}, which the gateway does not look into")
+    scope = Scope(parent)
+    if "withClause" in fields:
+        with_clause(gather, fields["withClause"], scope)
+    if fields.get("op", "SETOP_NONE") != "SETOP_NONE":
+        shape = _set_operation(gather, fields, scope)
+    elif "valuesLists" in fields:
+        shape = _values(gather, fields, scope)
+    else:
+        shape = _plain(gather, fields, scope)
+    return bounds.limit(gather, fields, _limits(gather, fields, scope, shape))
+
+
+def with_clause(gather: Gather, fields: Node, scope: Scope) -> None:
+    """Common tables, each in sight of the next; a recursive one is in its own sight too."""
+    is_recursive = fields.get("recursive", False)
+    for each in fields.get("ctes", ()):
+        cte = each["CommonTableExpr"]
+        name = cte["ctename"]
+        names = strings(cte.get("aliascolnames"))
+        if is_recursive:
+            shape = _recursive(gather, cte, name, names, scope)
+        else:
+            shape = sources.rename(select_node(gather, cte["ctequery"], scope), names)
+        scope.ctes[name] = _with_extras(cte, shape)
+
+
+def _recursive(gather: Gather, cte: Node, name: str, names: tuple[str, ...], scope: Scope) -> Shape:
+    """Walked twice: the second time its own columns carry whatever the first found in any of them."""
+    scope.ctes[name] = Shape(rest=CLEAN)
+    first = sources.rename(select_node(gather, cte["ctequery"], scope), names)
+    if (
+        "SelectStmt" not in cte["ctequery"]
+        or cte["ctequery"]["SelectStmt"].get("op", "SETOP_NONE") == "SETOP_NONE"
+    ):
+        return first
+    everything = first.taint
+    gather.derive(everything)
+    scope.ctes[name] = Shape(tuple((each, Cell(everything)) for each, _ in first.cells), everything)
+    select_node(gather, cte["ctequery"], scope)
+    return scope.ctes[name]
+
+
+def _with_extras(cte: Node, shape: Shape) -> Shape:
+    """The columns that SEARCH and CYCLE add."""
+    extra: list[tuple[str, Cell]] = []
+    if "search_clause" in cte:
+        extra.append((cte["search_clause"]["search_seq_column"], Cell(shape.taint)))
+    if "cycle_clause" in cte:
+        cycle = cte["cycle_clause"]
+        extra += [(cycle[field], Cell(shape.taint)) for field in ("cycle_mark_column", "cycle_path_column")]
+    return replace(shape, cells=shape.cells + tuple(extra)) if extra else shape
+
+
+def _plain(gather: Gather, fields: Node, scope: Scope) -> Shape:
+    for item in fields.get("fromClause", ()):
+        sources.add(gather, item, scope)
+    if "whereClause" in fields:
+        conditions.condition(gather, fields["whereClause"], scope)
+    shape = targets(gather, fields.get("targetList", []), scope)
+    _grouping(gather, fields, scope, shape)
+    for each in fields.get("windowClause", ()):
+        gather.derive(expression.window(gather, each["WindowDef"], scope))
+    _sorting(gather, fields.get("sortClause"), scope, shape)
+    for locking in fields.get("lockingClause", ()):
+        sources.lock(gather, strings_of_relations(locking["LockingClause"]), scope)
+    return bounds.exports(gather, fields, scope, shape)
+
+
+def strings_of_relations(fields: Node) -> frozenset[str]:
+    """The aliases that FOR UPDATE OF names; none means all."""
+    return frozenset(each["RangeVar"]["relname"] for each in fields.get("lockedRels", ()))
+
+
+def _grouping(gather: Gather, fields: Node, scope: Scope, shape: Shape) -> None:
+    for node in fields.get("groupClause", ()):
+        gather.filter(_named_or(gather, node, scope, shape), "group")
+    if "havingClause" in fields:
+        conditions.condition(gather, fields["havingClause"], scope)
+    distinct = fields.get("distinctClause")
+    if distinct is not None:
+        named = [node for node in distinct if node]
+        taint = CLEAN if named else shape.taint
+        for node in named:
+            taint |= _named_or(gather, node, scope, shape)
+        gather.filter(taint, "group")
+
+
+def _sorting(gather: Gather, nodes: list[Node] | None, scope: Scope, shape: Shape) -> None:
+    for node in nodes or ():
+        sort = node["SortBy"]
+        expression.check_operator(gather, sort.get("useOp"))
+        gather.filter(_named_or(gather, sort["node"], scope, shape), "order")
+
+
+def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Taint:
+    """GROUP BY and ORDER BY take an output's number or name before an expression."""
+    type_, fields = unwrap(node)
+    if type_ == "A_Const" and "ival" in fields:
+        index = fields["ival"].get("ival", 0) - 1
+        return shape.cells[index][1].taint if 0 <= index < len(shape.cells) else shape.taint
+    taint = CLEAN
+    if type_ == "ColumnRef":
+        names = strings(fields["fields"])
+        if len(names) == 1:
+            outputs = [cell for name, cell in shape.cells if name == names[0]]
+            taint = CLEAN.union(*(cell.taint for cell in outputs))
+            if outputs and scope.column(names[0]) is None:
+                return taint
+    return taint | expression.evaluate(gather, node, scope)
+
+
+def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
+    left = select(gather, fields["larg"], scope)
+    right = select(gather, fields["rarg"], scope)
+    exports = left.exports | right.exports
+    if left.rest is not None or right.rest is not None or len(left.cells) != len(right.cells):
+        taint = left.taint | right.taint
+        gather.derive(taint)
+        shape = Shape(tuple((name, Cell(taint)) for name, _ in left.cells), taint, exports)
+    else:
+        cells = tuple(
+            (name, Cell(one.taint | other.taint))
+            for (name, one), (_, other) in zip(left.cells, right.cells, strict=True)
+        )
+        shape = Shape(cells, None, exports)
+        gather.derive(shape.taint)
+    if fields["op"] != "SETOP_UNION" or not fields.get("all"):
+        gather.filter(shape.taint, "group")
+    _sorting(gather, fields.get("sortClause"), scope, shape)
+    return shape
+
+
+def _values(gather: Gather, fields: Node, scope: Scope) -> Shape:
+    taints: list[Taint] = []
+    for row in fields["valuesLists"]:
+        for index, node in enumerate(row["List"].get("items", ())):
+            if index == len(taints):
+                taints.append(CLEAN)
+            taints[index] |= expression.evaluate(gather, node, scope)
+    shape = Shape(tuple((f"column{index}", Cell(taint)) for index, taint in enumerate(taints, 1)))
+    gather.derive(shape.taint)
+    _sorting(gather, fields.get("sortClause"), scope, shape)
+    return shape
+
+
+def _limits(gather: Gather, fields: Node, scope: Scope, shape: Shape) -> Shape:
+    """A number of rows that follows from a labelled value would tell it."""
+    for field in ("limitCount", "limitOffset"):
+        if field in fields and expression.evaluate(gather, fields[field], scope):
+            raise undecided("the number of rows would follow from labelled values")
+    return shape
+
+
+def targets(gather: Gather, nodes: list[Node], scope: Scope) -> Shape:
+    """A target list or RETURNING list: its columns, labelled ones that are not direct made derived."""
+    cells: list[tuple[str, Cell]] = []
+    rest: Taint | None = None
+    for node in nodes:
+        target = node["ResTarget"]
+        value = target["val"]
+        star = _star_sources(value, scope)
+        if star is None:
+            cells.append(_target(gather, target, value, scope))
+            continue
+        for source in star:
+            cells += _expand(source.shape, scope)
+            if source.shape.rest is not None:
+                rest = (rest or CLEAN) | source.shape.rest
+        if not star:
+            rest = (rest or CLEAN) | expression.evaluate(gather, value, scope)
+    for _, cell in cells:
+        if cell.taint and not cell.is_direct:
+            gather.derive(cell.taint)
+    gather.derive(rest or CLEAN)
+    return Shape(tuple(cells), rest)
+
+
+def _star_sources(value: Node, scope: Scope) -> list[Source] | None:
+    """The sources that `*` or `alias.*` stands for; None where the target is no star."""
+    fields = value.get("ColumnRef", {}).get("fields")
+    if not fields or "A_Star" not in fields[-1]:
+        return None
+    names = strings(fields)
+    if not names:
+        return scope.sources
+    source = scope.source(names[-1])
+    return [source] if source else []
+
+
+def _expand(shape: Shape, scope: Scope) -> list[tuple[str, Cell]]:
+    if not scope.merged:
+        return list(shape.cells)
+    return [
+        (name, Cell(cell.taint) if name in scope.merged and cell.taint else cell)
+        for name, cell in shape.cells
+    ]
+
+
+def _target(gather: Gather, target: Node, value: Node, scope: Scope) -> tuple[str, Cell]:
+    type_, fields = unwrap(value)
+    if type_ == "ColumnRef":
+        cell = expression.column(gather, fields, scope)
+    elif type_ == "A_Indirection":
+        cell = expression.indirection(gather, fields, scope)
+    else:
+        cell = Cell(expression.evaluate(gather, value, scope))
+    return target.get("name") or _name(type_, fields), cell
+
+
+def _name(type_: str, fields: Node) -> str:
+    """The name that PostgreSQL gives an output; the empty string where it takes more than a look."""
+    match type_:
+        case "ColumnRef":
+            return (strings(fields["fields"]) or ("",))[-1]
+        case "FuncCall":
+            return strings(fields["funcname"])[-1]
+        case "TypeCast":
+            return _name(*unwrap(fields["arg"])) or strings(fields["typeName"].get("names"))[-1]
+        case "A_Indirection":
+            names = strings(fields["indirection"])
+            return names[-1] if names else _name(*unwrap(fields["arg"]))
+        case "CollateClause":
+            return _name(*unwrap(fields["arg"]))
+        case "SubLink":
+            return _sublink_name(fields)
+        case "CaseExpr":
+            return _name(*unwrap(fields["defresult"])) if "defresult" in fields else "case"
+        case _:
+            return NAMES.get(type_, "")
+
+
+NAMES = {"CoalesceExpr": "coalesce", "RowExpr": "row", "A_ArrayExpr": "array", "GroupingFunc": "grouping"}
+
+
+def _sublink_name(fields: Node) -> str:
+    if fields["subLinkType"] == "EXISTS_SUBLINK":
+        return "exists"
+    if fields["subLinkType"] == "ARRAY_SUBLINK":
+        return "array"
+    targets_ = fields["subselect"].get("SelectStmt", {}).get("targetList") or []
+    if fields["subLinkType"] == "EXPR_SUBLINK" and len(targets_) == 1:
+        target = targets_[0]["ResTarget"]
+        return str(target.get("name") or _name(*unwrap(target["val"])))
+    return ""
+
+
+def identifiers(text: str) -> tuple[str, ...]:
+    """A dotted name as `'schema.name'::regclass` reads it; empty where it is none."""
+    names: list[str] = []
+    rest = text.strip()
+    while rest:
+        if rest.startswith('"'):
+            end = rest.find('"', 1)
+            while end > 0 and rest[end : end + 2] == '""':
+                end = rest.find('"', end + 2)
+            if end < 0:
+                return ()
+            names.append(rest[1:end].replace('""', '"'))
+            rest = rest[end + 1 :]
+        else:
+            word = rest.split(".", 1)[0]
+            names.append(word.strip().lower())
+            rest = rest[len(word) :]
+        if rest and not rest.startswith("."):
+            return ()
+        rest = rest[1:]
+    return tuple(names)

@@ -1,0 +1,185 @@
+"""The text that may be written down: secrets replaced by <secret>, every other byte kept.
+
+Laws: what is replaced is found by the parser and its lexer, never by guessing where a literal ends; a text that
+does not parse loses everything from the first word that announces a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pglast.parser import ParseError, scan
+
+from narrows.inspect.sql.setting_calls import constant_text
+from narrows.inspect.sql.tree import Node, Parsed, strings, unwrap, walk
+
+SECRET = "<secret>"  # noqa: S105 - what stands in place of one
+
+_ANNOUNCED = re.compile(
+    r"password|passwd|secret|connection|conninfo|options|crypt|hmac|narrows\s*\.|://|dblink|set_config",
+    re.IGNORECASE,
+)
+_IN_LITERAL = re.compile(r"(?i)\b(password|passwd|pwd|secret|passphrase)\s*=|://[^/\s:@]+:[^@\s]+@")
+_PASSWORD_IN_CODE = re.compile(
+    r"(?i)\bpassword\s+(?!null\b)(e?'(?:[^']|'')*'|\$(\w*)\$.*?\$\2\$|[^\s;]+)", re.DOTALL
+)
+_UNPARSED = re.compile(
+    r"(?i)password|passwd|secret|conninfo|\bconnection\s+'|\boptions\s*\(|://[^/\s]*@|narrows\s*\."
+)
+
+KEYED = frozenset(
+    [
+        "crypt",
+        "hmac",
+        "encrypt",
+        "encrypt_iv",
+        "decrypt",
+        "decrypt_iv",
+        "pgp_sym_encrypt",
+        "pgp_sym_encrypt_bytea",
+        "pgp_sym_decrypt",
+        "pgp_sym_decrypt_bytea",
+        "pgp_pub_decrypt",
+        "pgp_pub_decrypt_bytea",
+        "dblink_connect",
+        "dblink_connect_u",
+    ]
+)
+"""Functions whose constant arguments hold keys or connection strings."""
+
+OPEN_OPTIONS = frozenset(
+    [
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "schema_name",
+        "table_name",
+        "column_name",
+        "fetch_size",
+        "use_remote_estimate",
+        "updatable",
+        "fdw_startup_cost",
+        "fdw_tuple_cost",
+        "extensions",
+        "batch_size",
+        "async_capable",
+        "sslmode",
+        "filename",
+        "format",
+        "delimiter",
+        "header",
+    ]
+)
+"""Options of foreign servers, tables and user mappings that are no secrets."""
+
+WITH_OPTIONS = frozenset(
+    [
+        "CreateUserMappingStmt",
+        "AlterUserMappingStmt",
+        "CreateForeignServerStmt",
+        "AlterForeignServerStmt",
+        "CreateFdwStmt",
+        "AlterFdwStmt",
+        "CreateForeignTableStmt",
+    ]
+)
+
+
+def redact(text: str, parsed: Sequence[Parsed]) -> str:
+    """The text without its secrets."""
+    if not _ANNOUNCED.search(text):
+        return text
+    if not parsed:
+        found = _UNPARSED.search(text)
+        return text if found is None else text[: found.start()] + SECRET
+    source = text.encode(errors="surrogateescape")
+    spans = _spans(text, source, parsed)
+    for begin, end, replacement in sorted(spans, reverse=True):
+        source = source[:begin] + replacement + source[end:]
+    return source.decode(errors="surrogateescape")
+
+
+Span = tuple[int, int, bytes]
+"""(first byte, byte after the last, what stands there instead)"""
+
+HIDDEN = f"'{SECRET}'".encode()
+LITERALS = frozenset({"SCONST", "USCONST"})
+
+
+def _spans(text: str, source: bytes, parsed: Sequence[Parsed]) -> set[Span]:
+    starts = {offset for each in parsed for offset in _secrets(each.type, each.fields)}
+    try:
+        literals = list(_literals(text, source))
+    except ParseError:
+        return {(0, len(source), SECRET.encode())}
+    spans: set[Span] = set()
+    for begin, end in literals:
+        content = source[begin:end].decode()
+        if begin in starts or _IN_LITERAL.search(content):
+            spans.add((begin, end, HIDDEN))
+        else:
+            spans |= _in_code(content, begin)
+    return spans
+
+
+def _literals(text: str, source: bytes) -> Iterator[tuple[int, int]]:
+    """First byte and byte after the last of every string literal."""
+    is_ascii = len(text) == len(source)
+    seen_letters = seen_bytes = 0
+    for token in scan(text):
+        if token.name not in LITERALS:
+            continue
+        if is_ascii:
+            yield token.start, token.end + 1
+            continue
+        begin = seen_bytes + len(text[seen_letters : token.start].encode())
+        seen_letters = token.end + 1
+        seen_bytes = begin + len(text[token.start : seen_letters].encode())
+        yield begin, seen_bytes
+
+
+def _in_code(content: str, begin: int) -> set[Span]:
+    """`PASSWORD '...'` inside the body of a function or of DO."""
+    spans = set()
+    for match in _PASSWORD_IN_CODE.finditer(content):
+        start = begin + len(content[: match.start(1)].encode())
+        spans.add((start, start + len(match[1].encode()), SECRET.encode()))
+    return spans
+
+
+def _secrets(type_: str, fields: Node) -> Iterator[int]:
+    """The byte offsets at which literals with secrets begin."""
+    hides_options = type_ in WITH_OPTIONS
+    for name, node in walk(type_, fields):
+        match name:
+            case "DefElem":
+                option = node.get("defname", "")
+                if option == "password" or (hides_options and option not in OPEN_OPTIONS):
+                    yield node.get("arg_location", -1)
+            case "FuncCall":
+                yield from _call(node)
+            case "CreateSubscriptionStmt" | "AlterSubscriptionStmt":
+                yield node.get("conninfo_location", -1)
+            case "VariableSetStmt" if _is_own_secret(node.get("name", "")):
+                yield from _constants(node.get("args", []))
+
+
+def _is_own_secret(name: str) -> bool:
+    return name.lower().startswith("narrows.") and name.lower() != "narrows.reveal"
+
+
+def _call(node: Node) -> Iterator[int]:
+    name = (strings(node.get("funcname")) or ("",))[-1]
+    args = node.get("args", [])
+    is_own = name == "set_config" and _is_own_secret(constant_text(args[0] if args else None) or "")
+    if name in KEYED or is_own:
+        yield from _constants(args[1:] if is_own else args)
+
+
+def _constants(nodes: list[Node]) -> Iterator[int]:
+    for node in nodes:
+        for name, fields in walk(*unwrap(node)):
+            if name == "A_Const" and "sval" in fields:
+                yield fields.get("location", 0)

@@ -1,0 +1,319 @@
+"""Statements that read and write rows, and those that run another: EXPLAIN, PREPARE, EXECUTE, cursors, code.
+
+Law: what runs another statement needs all that the other needs, resolved under the facts that hold now.
+"""
+
+from __future__ import annotations
+
+from narrows.inspect.sql import bounds, dml, expression, query, sources
+from narrows.inspect.sql import effects as fx
+from narrows.inspect.sql.analysis import Analysed, Kind
+from narrows.inspect.sql.draft import Draft, Handler
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.names import Found, Nature
+from narrows.inspect.sql.refused import Refused, undecided
+from narrows.inspect.sql.scope import Scope, Shape
+from narrows.inspect.sql.setting_calls import is_only_call
+from narrows.inspect.sql.settings import parse_identifiers
+from narrows.inspect.sql.tree import Node, unwrap
+from narrows.model.action import Action
+from narrows.model.reason import Reason
+from narrows.model.statement import Operation
+
+
+def select(draft: Draft, fields: Node) -> None:
+    if "intoClause" in _leftmost(fields):
+        _select_into(draft, fields)
+        return
+    shape = query.select(draft.gather, fields, None)
+    draft.returns_rows = True
+    _export(draft.gather, shape)
+    _note_limit(draft.gather, fields)
+    _tracked_calls(draft, fields)
+    if not draft.gather.operations:  # `SELECT 1`, `SELECT version()`: policy is asked about them, too
+        draft.gather.need(Action.SHOW, draft.gather.names.database())
+
+
+def write(draft: Draft, fields: Node) -> None:
+    type_ = {kind: name for name, kind in WRITES.items()}[draft.kind]
+    shape = dml.VISITORS[type_](draft.gather, fields, None)
+    draft.returns_rows = "returningClause" in fields
+    _export(draft.gather, shape)
+    _no_tracked_calls(draft.gather)
+
+
+WRITES = {
+    "InsertStmt": Kind.INSERT,
+    "UpdateStmt": Kind.UPDATE,
+    "DeleteStmt": Kind.DELETE,
+    "MergeStmt": Kind.MERGE,
+}
+
+
+def _export(gather: Gather, shape: Shape) -> None:
+    for oid in shape.exports:
+        relation = gather.view.snapshot.relations[oid]
+        labelled = gather.index.of(relation.schema, relation.name)
+        labels = frozenset[str]().union(*(gather.index.labels[each] for each in labelled.values()))
+        gather.need(Action.EXPORT, gather.names.table(relation.schema, relation.name), labels)
+
+
+def _note_limit(gather: Gather, fields: Node) -> None:
+    count = bounds.constant_limit(fields)
+    reads = bool(gather.touched) or gather.is_unknown
+    if count is not None:
+        gather.has_limit, gather.limit = True, count
+    elif reads:
+        gather.has_limit, gather.limit = False, -1
+
+
+def _tracked_calls(draft: Draft, fields: Node) -> None:
+    """`SELECT set_config('search_path', '', false)` is a SET; anywhere else it is refused."""
+    calls = draft.gather.tracked_calls
+    if not calls:
+        return
+    if not is_only_call(fields):
+        _no_tracked_calls(draft.gather)
+    for name, value, is_local in calls:
+        values = parse_identifiers(value) if name == "search_path" else (value,)
+        draft.effects.append(fx.SetSetting(name, values, is_local))
+
+
+def _no_tracked_calls(gather: Gather) -> None:
+    for name, _, _ in gather.tracked_calls:
+        raise Refused(Reason.SETTING_REFUSED, f"set {name} by SET or by a SELECT that does nothing else")
+
+
+def _leftmost(fields: Node) -> Node:
+    while fields.get("op", "SETOP_NONE") != "SETOP_NONE":
+        fields = fields["larg"]
+    return fields
+
+
+def _select_into(draft: Draft, fields: Node) -> None:
+    into = _leftmost(fields)["intoClause"]
+    draft.kind = Kind.CREATE_AS
+    shape = query.select(draft.gather, fields, None)
+    _into(draft, into, shape, is_stored=True)
+
+
+def create_as(draft: Draft, fields: Node) -> None:
+    """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
+    if "ExecuteStmt" in fields["query"]:
+        raise undecided("CREATE TABLE AS EXECUTE: write the query itself")
+    shape = query.select_node(draft.gather, fields["query"], None)
+    _into(draft, fields["into"], shape, is_stored=fields["objtype"] == "OBJECT_TABLE")
+    draft.tag = "SELECT"
+
+
+def _into(draft: Draft, into: Node, shape: Shape, *, is_stored: bool) -> None:
+    """A stored copy of labelled values would bear no labels; a temporary table is unknown, so it stays masked."""
+    gather = draft.gather
+    _no_tracked_calls(gather)
+    found = created(draft, into["rel"])
+    if is_stored and not found.is_temp:
+        for name, cell in shape.cells:
+            gather.write(found, name, cell.taint)
+        gather.write(found, "*", shape.rest or frozenset())
+        if gather.is_derived:
+            raise undecided(f"labelled values would be stored in {found.name}, which bears no such labels")
+    draft.changes_schema = True
+
+
+def created(draft: Draft, range_var: Node, action: Action = Action.CREATE) -> Found:
+    """A relation that the statement makes; a temporary one is known to the session from here on."""
+    gather = draft.gather
+    name, schema = range_var["relname"], range_var.get("schemaname")
+    is_temp = range_var.get("relpersistence") == "t" or schema == "pg_temp"
+    place = "pg_temp" if is_temp else schema or gather.names.creation_schema
+    gather.need(action, gather.names.table(place, name))
+    gather.mentions.add(name)
+    if schema:
+        gather.mentions.add(schema)
+    draft.changes.add(name)
+    if is_temp:
+        draft.effects.append(fx.CreateTemp(name))
+    return Found(place, name, Nature.OPAQUE)
+
+
+def explain(draft: Draft, fields: Node) -> None:
+    """The plan shows names and constants; with ANALYZE the statement runs as well."""
+    gather = draft.gather
+    names = {each["DefElem"]["defname"] for each in fields.get("options", ())}
+    runs = any(_is_analyze(each["DefElem"]) for each in fields.get("options", ()))
+    if not names <= EXPLAIN_OPTIONS:
+        raise undecided(
+            f"EXPLAIN with {', '.join(sorted(names - EXPLAIN_OPTIONS))} is not known to the gateway"
+        )
+    inner = _inner(draft, fields["query"])
+    for operation in inner.operations if runs else _kept(inner.operations):
+        gather.need(operation.action, operation.resource, operation.labels, operation.facts)
+    for relation in gather.touched.values():
+        gather.need(Action.EXPLAIN, gather.names.table(relation.schema, relation.name))
+    if not gather.touched:
+        gather.need(Action.EXPLAIN, gather.names.database())
+    gather.is_derived = False
+    draft.returns_rows = True
+    if runs:
+        draft.effects += inner.effects
+        draft.changes_schema = inner.changes_schema
+
+
+EXPLAIN_OPTIONS = frozenset(
+    [
+        "analyze",
+        "verbose",
+        "costs",
+        "settings",
+        "generic_plan",
+        "buffers",
+        "serialize",
+        "wal",
+        "timing",
+        "summary",
+        "memory",
+        "format",
+    ]
+)
+
+
+def _is_analyze(option: Node) -> bool:
+    text = unwrap(option["arg"])[1] if "arg" in option else {}
+    value = str(text.get("sval", text.get("ival", text.get("boolval", "on")))).lower()
+    return option["defname"] == "analyze" and value not in ("off", "false", "0", "no")
+
+
+def _kept(operations: tuple[Operation, ...]) -> list[Operation]:
+    """What planning alone needs: calls may run, conditions are estimated from values."""
+    return [each for each in operations if each.action in (Action.FILTER, Action.CALL)]
+
+
+def _inner(draft: Draft, node: Node) -> Analysed:
+    """Another statement inside this one, whose names and reach become this one's."""
+    type_, fields = unwrap(node)
+    gather = draft.gather
+    inner = Gather(gather.view, gather.state, gather.limits)
+    analysed = draft.analyse(inner, type_, fields, "")
+    _adopt(gather, inner)
+    return analysed
+
+
+def _adopt(gather: Gather, inner: Gather) -> None:
+    gather.touched |= inner.touched
+    gather.mentions |= inner.mentions
+    gather.reached |= inner.reached
+    gather.settings |= inner.settings
+    gather.is_derived |= inner.is_derived
+    gather.is_unknown |= inner.is_unknown
+    gather.calls_users |= inner.calls_users
+    gather.has_triggers |= inner.has_triggers
+    gather.is_bounded &= inner.is_bounded
+    gather.has_limit, gather.limit = inner.has_limit, inner.limit
+    gather.constant_filters = inner.constant_filters
+    gather.bounded_relations |= inner.bounded_relations
+
+
+def _needs_of(gather: Gather, analysed: Analysed) -> None:
+    for operation in analysed.operations:
+        gather.need(operation.action, operation.resource, operation.labels, operation.facts)
+
+
+def prepare(draft: Draft, fields: Node) -> None:
+    for each in fields.get("argtypes", ()):
+        expression.check_type(draft.gather, each["TypeName"])
+    inner = _inner(draft, fields["query"])
+    _needs_of(draft.gather, inner)
+    draft.effects.append(fx.PrepareStatement(fields["name"], inner))
+
+
+def execute(draft: Draft, fields: Node) -> None:
+    """The statement is analysed again: the target, too, resolves its names anew."""
+    name = fields["name"]
+    prepared = draft.gather.state.prepared.get(name)
+    if prepared is None or not prepared.tree:
+        message = f'prepared statement "{name}" is not known to the gateway'
+        raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="26000")
+    inner = _inner(draft, dict(prepared.tree))
+    _needs_of(draft.gather, inner)
+    draft.gather.derive(expression.evaluate_all(draft.gather, fields.get("params"), Scope()))
+    draft.names_statement = name
+    draft.returns_rows = inner.returns_rows
+    draft.tag = inner.tag
+    draft.effects += inner.effects
+    draft.changes_schema = inner.changes_schema
+
+
+def declare(draft: Draft, fields: Node) -> None:
+    inner = _inner(draft, fields["query"])
+    _needs_of(draft.gather, inner)
+    is_hold = bool(fields.get("options", 0) & CURSOR_OPT_HOLD)
+    draft.effects.append(fx.DeclareCursor(fields["portalname"], inner, is_hold))
+
+
+CURSOR_OPT_HOLD = 0x0020
+
+
+def fetch(draft: Draft, fields: Node) -> None:
+    name = fields["portalname"]
+    cursor = draft.gather.state.cursors.get(name)
+    if cursor is None:
+        message = f'cursor "{name}" is not known to the gateway'
+        raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="34000")
+    _needs_of(draft.gather, cursor)
+    draft.inner = cursor
+    draft.names_portal = name
+    draft.returns_rows = not fields.get("ismove")
+    draft.tag = "MOVE" if fields.get("ismove") else "FETCH"
+
+
+def do(draft: Draft, _fields: Node) -> None:
+    code(draft)
+
+
+def code(draft: Draft) -> None:
+    """Code that the gateway cannot see through: it may touch and change anything."""
+    draft.gather.need(Action.EXECUTE_CODE, draft.gather.names.database())
+    draft.gather.is_unknown = True
+    draft.runs_code = draft.changes_schema = True
+
+
+def call(draft: Draft, fields: Node) -> None:
+    gather = draft.gather
+    before = gather.calls_users
+    gather.derive(expression.evaluate(gather, {"FuncCall": fields["funccall"]}, Scope()))
+    draft.runs_code = draft.changes_schema = gather.calls_users and not before
+    draft.returns_rows = True
+    if not any(operation.action is Action.CALL for operation in gather.operations.values()):
+        raise undecided("CALL of a procedure that is not known to the gateway")
+
+
+def lock(draft: Draft, fields: Node) -> None:
+    for each in fields["relations"]:
+        for found in sources.lookup(draft.gather, each["RangeVar"]):
+            draft.gather.relation(Action.LOCK, found)
+
+
+def truncate(draft: Draft, fields: Node) -> None:
+    for each in fields["relations"]:
+        for found in sources.lookup(draft.gather, each["RangeVar"]):
+            draft.gather.relation(Action.TRUNCATE, found)
+    draft.gather.is_bounded = False
+
+
+HANDLERS: dict[str, tuple[Kind, str, Handler]] = {
+    "SelectStmt": (Kind.SELECT, "SELECT", select),
+    "InsertStmt": (Kind.INSERT, "INSERT", write),
+    "UpdateStmt": (Kind.UPDATE, "UPDATE", write),
+    "DeleteStmt": (Kind.DELETE, "DELETE", write),
+    "MergeStmt": (Kind.MERGE, "MERGE", write),
+    "CreateTableAsStmt": (Kind.CREATE_AS, "SELECT", create_as),
+    "ExplainStmt": (Kind.EXPLAIN, "EXPLAIN", explain),
+    "PrepareStmt": (Kind.PREPARE, "PREPARE", prepare),
+    "ExecuteStmt": (Kind.EXECUTE, "", execute),
+    "DeclareCursorStmt": (Kind.DECLARE, "DECLARE CURSOR", declare),
+    "FetchStmt": (Kind.FETCH, "FETCH", fetch),
+    "DoStmt": (Kind.DO, "DO", do),
+    "CallStmt": (Kind.CALL, "CALL", call),
+    "LockStmt": (Kind.LOCK, "LOCK TABLE", lock),
+    "TruncateStmt": (Kind.TRUNCATE, "TRUNCATE TABLE", truncate),
+}

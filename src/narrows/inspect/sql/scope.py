@@ -1,0 +1,134 @@
+"""Which columns are in sight at a place in a query, and what they may carry.
+
+Laws: a column found in a source is that column, for PostgreSQL refuses what is ambiguous; a name found
+nowhere may be anything; an inner scope is asked before an outer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from narrows.inspect.sql.labelled import CLEAN, Taint
+from narrows.model.snapshot import Relation
+
+SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one column may carry, and whether RowDescription will name its table and attribute."""
+
+    taint: Taint = CLEAN
+    is_direct: bool = False
+    relation: Relation | None = None
+    """The plain table it belongs to, where it is a column of one."""
+    column: str = ""
+
+
+EMPTY = Cell()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns that a query or a source gives; `rest` stands for those that are not known by name."""
+
+    cells: tuple[tuple[str, Cell], ...] = ()
+    rest: Taint | None = None
+    """None where every column is listed."""
+    exports: frozenset[int] = frozenset()
+    """Labelled plain tables (by OID) whose rows flow out without a bound."""
+
+    @property
+    def taint(self) -> Taint:
+        """All that a whole row may carry."""
+        taints = [cell.taint for _, cell in self.cells if cell.taint]
+        if self.rest:
+            taints.append(self.rest)
+        return CLEAN.union(*taints) if taints else CLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One item of a FROM clause under the name it goes by."""
+
+    alias: str
+    shape: Shape
+    columns: Mapping[str, Cell]
+    relation: Relation | None = None
+    has_system_columns: bool = False
+
+    def find(self, name: str) -> Cell | None:
+        """The cell of that name; None where this source surely has no such column."""
+        cell = self.columns.get(name)
+        if cell is not None:
+            return cell
+        if self.has_system_columns and name in SYSTEM_COLUMNS:
+            return EMPTY
+        return None
+
+
+@dataclass(slots=True)
+class Scope:
+    """The sources of one query level, the common tables it can name, and what lies around it."""
+
+    parent: Scope | None = None
+    sources: list[Source] = field(default_factory=list)
+    ctes: dict[str, Shape] = field(default_factory=dict)
+    hidden: list[Source] = field(default_factory=list)
+    """Sources that only a qualified name reaches: excluded, old, new."""
+    merged: set[str] = field(default_factory=set)
+    """Names joined by USING or NATURAL: such a column may be one of either side."""
+
+    def levels(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def cte(self, name: str) -> Shape | None:
+        for scope in self.levels():
+            if name in scope.ctes:
+                return scope.ctes[name]
+        return None
+
+    def source(self, alias: str) -> Source | None:
+        for scope in self.levels():
+            for source in (*scope.sources, *scope.hidden):
+                if source.alias == alias:
+                    return source
+        return None
+
+    def column(self, name: str) -> Cell | None:
+        """The column of that name in the nearest scope; None where no source has it for sure."""
+        maybe = CLEAN
+        is_open = False
+        for scope in self.levels():
+            hits = [hit for source in scope.sources if (hit := source.find(name)) is not None]
+            if len(hits) == 1 and not is_open:
+                return hits[0]
+            if hits:
+                return Cell(maybe.union(*(hit.taint for hit in hits)))
+            for source in scope.sources:
+                if source.shape.rest is not None:
+                    is_open = True
+                    maybe |= source.shape.rest
+        row = self.source(name)
+        if row is not None:
+            return Cell(row.shape.taint | maybe)
+        return Cell(maybe) if is_open else None
+
+
+def make_source(alias: str, shape: Shape, names: tuple[str, ...] = (), **more: object) -> Source:
+    """A source from a shape, its first columns renamed by a column alias list."""
+    if names:
+        renamed = tuple(
+            (names[index] if index < len(names) else name, cell)
+            for index, (name, cell) in enumerate(shape.cells)
+        )
+        extra = tuple((name, Cell(shape.rest or CLEAN)) for name in names[len(shape.cells) :])
+        shape = Shape(renamed + extra, shape.rest, shape.exports)
+    columns: dict[str, Cell] = {}
+    for name, cell in shape.cells:
+        columns[name] = Cell(columns[name].taint | cell.taint) if name in columns else cell
+    return Source(alias, shape, columns, **more)  # type: ignore[arg-type]
