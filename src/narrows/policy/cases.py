@@ -12,7 +12,7 @@
         connection: shop
         operations:
           - select Table::"shop/public.customers"
-          - {do: filter, on: 'Column::"shop/public.customers.ssn"', labels: [ssn], facts: {kind: constant}}
+          - {action: filter, resource: 'Column::"shop/public.customers.ssn"', labels: [ssn], facts: {kind: constant}}
         discloses: {'Column::"shop/public.customers.ssn"': [ssn]}
         expect: allow
         shows: {'Column::"shop/public.customers.ssn"': partial}
@@ -283,12 +283,13 @@ class _Reading:
     def _operation(self, path: Path, given: Any) -> Operation | None:
         if isinstance(given, str):
             word, _, target = given.partition(" ")
-            given = {"do": word, "on": target}
-        if not isinstance(given, dict) or not {"do", "on"} <= set(given) <= {"do", "on", "labels", "facts"}:
+            given = {"action": word, "resource": target}
+        keys = set(given) if isinstance(given, dict) else set()
+        if not {"action", "resource"} <= keys <= {"action", "resource", "labels", "facts"}:
             self.fault(path, "is not an operation", 'write select Table::"shop/public.orders"')
             return None
-        action = self._one_of(path, given["do"], tuple(Action))
-        resource = self._resource(path, given["on"])
+        action = self._one_of(path, given["action"], tuple(Action))
+        resource = self._resource(path, given["resource"])
         labels = frozenset(self._words(path, given.get("labels", [])))
         if action not in set(Action) or resource is None:
             return None

@@ -6,6 +6,7 @@ Each policy is checked alone, so that every fault has its place: it parses, its 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -54,6 +55,12 @@ def version(sources: Mapping[str, str]) -> str:
 
 
 def _parse(piece: source.Source, faults: list[Fault]) -> pst.Template | None:
+    if piece.is_too_deep:
+        remedy = "split it into several policies, or compare with a set"
+        faults.append(
+            Fault(piece.file, piece.line, "the policy that begins here is too long or too deep", remedy)
+        )
+        return None
     try:
         parsed = cedarpy.policies_to_pst(piece.text)
     except ValueError as failure:
@@ -105,7 +112,13 @@ _REMEDIES = {
 
 
 def _remedy(message: str) -> str:
-    return next((remedy for start, remedy in _REMEDIES.items() if start in message), "")
+    known = next((remedy for start, remedy in _REMEDIES.items() if start in message), "")
+    near = (
+        difflib.get_close_matches(_quoted(message), schema.attributes(), n=1)
+        if "not found" in message
+        else []
+    )
+    return f"did you mean `{near[0]}`?" if near else known
 
 
 def _policy(piece: source.Source, parsed: pst.Template) -> Policy:

@@ -98,7 +98,6 @@ _LABELLED_KINDS = (ResourceKind.TABLE, ResourceKind.COLUMN)
 _GATEWAY_KINDS = (ResourceKind.GATEWAY, ResourceKind.CONNECTION)
 KINDS_OF_GROUP: Mapping[str, tuple[ResourceKind, ...]] = {
     "disclose": _LABELLED_KINDS,
-    "condition": _LABELLED_KINDS,
     "operate": _GATEWAY_KINDS,
 }
 """Which resources the actions of a group apply to, where that is not all of a target's."""
@@ -121,6 +120,14 @@ entity Role in [Connection] { name: String, labels: Set<String> };
 def facts_of(action: Action) -> tuple[FactRule, ...]:
     """Every fact at the top of the context of one action, `now` left out."""
     return OPERATION + (() if action in _WITHOUT_SQL else SQL) + BY_ACTION.get(action, ())
+
+
+@cache
+def attributes() -> tuple[str, ...]:
+    """Every attribute that a policy can name, of contexts and of resources."""
+    own = [rule for rules in BY_ACTION.values() for rule in rules]
+    rules = (*CLIENT, *SESSION, *OPERATION, *SQL, *own, NOW)
+    return tuple(sorted({"client", "session", "name", *(rule.name for rule in rules)}))
 
 
 def text(with_time: bool) -> str:
