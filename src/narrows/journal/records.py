@@ -350,7 +350,7 @@ class Entry:
 
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_decoder = msgspec.json.Decoder(type=dict[str, Any])
 _typed: dict[str, msgspec.json.Decoder[Record]] = {
     name: msgspec.json.Decoder(type=kind) for kind, name in KIND_OF.items()
 }
@@ -399,7 +399,7 @@ def decode(kind: str, line: bytes) -> Record | Unknown:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return typed.decode(line)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        members: dict[str, Any] = _decoder.decode(line)
+        members = _decoder.decode(line)
         return Unknown(kind, {name: value for name, value in members.items() if name not in _ENVELOPE})
     return Unknown(kind, {})
 

@@ -56,6 +56,9 @@ class RelayMachine(Machine, Protocol):
     @property
     def is_idle(self) -> bool: ...
 
+    @property
+    def is_waiting_in_block(self) -> bool: ...
+
     def cancel(self) -> list[Command]: ...
 
     def drain(self) -> list[Command]: ...
@@ -155,6 +158,10 @@ class SessionDriver:
     def end(self, refusal: Refusal) -> None:
         """End the session now, telling the client why."""
         self._tell(lambda: self.machine.end(refusal))
+
+    def stop(self, reason: str) -> None:
+        """Close both sides now; without effect where the session has ended."""
+        self._close(reason)
 
     def update_view(self, view: object, labels: Labels | None = None) -> None:
         """Labels, policies or schema were read anew."""

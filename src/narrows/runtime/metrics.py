@@ -36,6 +36,9 @@ class Metrics:
         self.journal_failures = Counter(
             "narrows_journal_failures", "Statements refused for want of a journal", registry=r
         )
+        self.journal_lag = Gauge(
+            "narrows_journal_index_lag_bytes", "Journal bytes that search does not know yet", registry=r
+        )
         self.reloads = Counter("narrows_reloads", "Configuration reloads", ["outcome"], registry=r)
         self.pure_core = Gauge(
             "narrows_core_is_pure", "1 where the Python twin does the work of the compiled core", registry=r

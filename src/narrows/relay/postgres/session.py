@@ -116,6 +116,12 @@ class Session:
         state = self._state
         return state.status == b"I" and state.is_quiet and not state.is_blocked and not state.is_unsynced
 
+    @property
+    def is_waiting_in_block(self) -> bool:
+        """A transaction is open, nothing runs, and the client says nothing."""
+        state = self._state
+        return state.status != b"I" and state.is_quiet and not state.is_blocked
+
     def analysed(self, hold: Hold, analysis: object) -> list[Command]:
         state = self._state
         held = state.held
