@@ -30,6 +30,9 @@ _OPERATE = GROUPS["operate"]
 _ON_DATA = tuple(
     action for group, members in GROUPS.items() if group not in ("operate", "disclose") for action in members
 )
+_WHOLE = frozenset(GROUPS["session"])
+"""What concerns a session and not a table."""
+_WHOLE_KINDS = (ResourceKind.CONNECTION, ResourceKind.DATABASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,14 @@ def connection_rights(config: Config, principal: Principal, name: str, now: floa
     home = config.connections[name].database
     session = hypothetical_session(config, principal, name, home, now)
     places = list(_places(config, name))
-    found = {action: [_is_allowed(config, session, action, p, now) for p in places] for action in _ON_DATA}
+    found = {
+        action: [
+            _is_allowed(config, session, action, place, now)
+            for place in places
+            if action not in _WHOLE or place.kind in _WHOLE_KINDS
+        ]
+        for action in _ON_DATA
+    }
     return ConnectionRights(
         connection=name,
         allowed=tuple(action for action, answers in found.items() if all(answers)),
