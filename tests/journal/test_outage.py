@@ -9,7 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,9 @@ def full_disk(tmp_path: Path) -> Iterator[Place]:
         pytest.skip("mounting needs root; the file size limit is tested instead")
     mount = tmp_path / "small"
     mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], capture_output=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], capture_output=True
+    )
     if done.returncode:
         pytest.skip("tmpfs cannot be mounted here")
     try:
@@ -138,7 +140,9 @@ def test_a_torn_line_that_cannot_be_cut_at_once_is_cut_before_the_next(
     assert [outage.refused for outage in _outages(place)] == [2]
 
 
-def test_a_torn_line_left_at_the_end_is_cut_by_the_next_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torn_line_left_at_the_end_is_cut_by_the_next_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = place.open(limits=Limits())
     fill(journal, 3)
     with monkeypatch.context() as patched:
@@ -239,7 +243,9 @@ def test_without_permission_an_unprivileged_gateway_refuses_and_resumes(tmp_path
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert all("permission is denied; give the gateway's user access" in message for message in told["messages"])
+    assert all(
+        "permission is denied; give the gateway's user access" in message for message in told["messages"]
+    )
     assert len(told["messages"]) == 4
     place = Place(home / "journal")
     report = place.verify()
@@ -281,7 +287,9 @@ print(json.dumps({"messages": messages}))
 """
 
 
-def test_the_count_of_what_was_refused_survives_repeated_failure(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_of_what_was_refused_survives_repeated_failure(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = place.open()
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", _fail(errno.EDQUOT))
@@ -312,7 +320,7 @@ def _tear(patched: pytest.MonkeyPatch, after: int) -> None:
     patched.setattr(os, "write", write)
 
 
-def _fail(number: int):  # type: ignore[no-untyped-def]
+def _fail(number: int) -> Callable[..., None]:
     def call(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -320,8 +328,14 @@ def _fail(number: int):  # type: ignore[no-untyped-def]
 
 
 def _outages(place: Place) -> list[records.Outage]:
-    return [e.record for e in read.read_chain(place.directory, "control") if isinstance(e.record, records.Outage)]
+    return [
+        e.record for e in read.read_chain(place.directory, "control") if isinstance(e.record, records.Outage)
+    ]
 
 
 def _recoveries(place: Place) -> list[records.Recovery]:
-    return [e.record for e in read.read_chain(place.directory, "control") if isinstance(e.record, records.Recovery)]
+    return [
+        e.record
+        for e in read.read_chain(place.directory, "control")
+        if isinstance(e.record, records.Recovery)
+    ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from narrows.journal import Limits, files, members
 from narrows.journal import keys as journal_keys
-from narrows.journal.report import FaultKind, Report
+from narrows.journal.report import Fault, FaultKind, Report
 from tests.journal.support import KEYS, Place, fill, outcome, statement
 
 
@@ -381,7 +381,6 @@ def test_what_a_crash_left_of_a_retirement_is_deleted_at_the_next_start(place: P
     kept = place.segment(1).read_bytes()
     members.retire(control, "control", 2, "")
     place.segment(1).write_bytes(kept)
-    assert place.verify().first is not None or True
     control.close()
     place.open().close()
     assert files.list_segments(place.directory, "control")[0] == 3
@@ -415,7 +414,7 @@ def _head_of(place: Place) -> bytes:
     return head.export(place.directory, place.keys, place.clock(), {})
 
 
-def _broken(report: Report):  # type: ignore[no-untyped-def]
+def _broken(report: Report) -> Fault:
     assert report.first is not None, report.describe()
     assert not report.is_intact
     assert "BROKEN" in report.describe()[0]

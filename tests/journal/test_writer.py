@@ -10,8 +10,19 @@ import threading
 
 import pytest
 
-from narrows.journal import Journal, JournalDamaged, JournalLocked, JournalUnavailable, Limits, RecordTooLarge
-from narrows.journal import files, line, members, read, records
+from narrows.journal import (
+    Journal,
+    JournalDamaged,
+    JournalLocked,
+    JournalUnavailable,
+    Limits,
+    RecordTooLarge,
+    files,
+    line,
+    members,
+    read,
+    records,
+)
 from narrows.model.statement import Parameter
 from tests.journal.support import SMALL, Place, fill, outcome, statement
 
@@ -114,7 +125,11 @@ def test_a_clock_that_steps_back_is_journalled_and_breaks_nothing(place: Place) 
     report = place.verify()
     assert report.is_intact
     assert report.count("clock") == 2
-    steps = [e.record for e in read.read_chain(place.directory, "control") if isinstance(e.record, records.ClockStepped)]
+    steps = [
+        e.record
+        for e in read.read_chain(place.directory, "control")
+        if isinstance(e.record, records.ClockStepped)
+    ]
     assert [round(step.back_s) for step in steps] == [3600, 7200]
 
 
@@ -133,7 +148,10 @@ def test_a_second_writer_in_this_process_is_turned_away(place: Place) -> None:
 def test_a_second_process_is_turned_away_and_not_by_a_forked_child(place: Place) -> None:
     """The lock belongs to the process: a child that outlives it does not keep it."""
     child = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(place.directory)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLD, str(place.directory)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout is not None and child.stdin is not None
     grandchild = int(child.stdout.readline())
@@ -287,7 +305,11 @@ def test_damage_before_whole_lines_needs_a_repair_which_says_so(place: Place) ->
     repaired.close()
     report = place.verify()
     assert report.is_intact, report.describe()
-    (recovery,) = [e.record for e in read.read_chain(place.directory, "control") if isinstance(e.record, records.Recovery)]
+    (recovery,) = [
+        e.record
+        for e in read.read_chain(place.directory, "control")
+        if isinstance(e.record, records.Recovery)
+    ]
     assert recovery.cut_lines == len(lines) - 5
     kept = place.segment().with_name(recovery.kept_in)
     assert kept.read_bytes() == b"".join(lines[5:])

@@ -106,6 +106,9 @@ class GroupCommit:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
+        if self._rewrite is not None and self._rewrite.exception() is None:
+            os.close(self._rewrite.result())
+            self._rewrite = None
 
     def _on_done(self, target: int, done: asyncio.Future[None]) -> None:
         with self._lock:

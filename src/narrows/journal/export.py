@@ -18,7 +18,7 @@ import msgspec
 
 from narrows.journal import files, read
 from narrows.journal.read import Told
-from narrows.journal.records import OutcomeRecord, StatementRecord, Unknown
+from narrows.journal.records import Facts, OutcomeRecord, Record, StatementRecord, Unknown
 from narrows.store.journal_index import Search
 
 EVERYTHING = Search()
@@ -131,7 +131,7 @@ def _csv_fields(told: Told) -> dict[str, Any]:
     at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="microseconds")
     outcome = _outcome(told.outcome) if told.outcome else {}
     return {
-        **_fields(entry.record),
+        **_all_fields(entry.record),
         "id": entry.id,
         "at": at,
         "tables": read.tables_of(entry),
@@ -142,8 +142,16 @@ def _csv_fields(told: Told) -> dict[str, Any]:
 def _fields(record: object) -> dict[str, Any]:
     if isinstance(record, Unknown):
         return dict(record.fields)
+    if isinstance(record, Facts):
+        return {"of": record.of, "request": msgspec.json.decode(record.request)}
     fields: dict[str, Any] = msgspec.to_builtins(record)
     return fields
+
+
+def _all_fields(record: object) -> dict[str, Any]:
+    """Those at their defaults too."""
+    assert isinstance(record, Record)
+    return msgspec.structs.asdict(record)
 
 
 def _outcome(outcome: OutcomeRecord) -> dict[str, Any]:

@@ -504,6 +504,8 @@ class Journal:
     def _close_chain(self) -> None:
         if self._segment is None:
             return
+        if self._commits is not None and self._commits.fault is not None:
+            raise self._commits.fault
         now = self._clock()
         draft = self._draft(now)
         self._sign(draft, now, "close")
