@@ -125,16 +125,17 @@ class PostgresListener:
         """One client from its first byte to its last; never raises but for cancellation."""
         start = _Start(accepted, address, self._front, self._context, self._allows_plaintext)
         try:
-            self._prepare(accepted)
-            admitted = await self._sign_in(start)
-            if admitted is not None:
-                await admitted.run(*start.hand_over())
+            try:
+                self._prepare(accepted)
+                admitted = await self._sign_in(start)
+                if admitted is not None:
+                    await admitted.run(*start.hand_over())
+            finally:
+                start.close()
         except (OSError, ssl.SSLError) as error:
             log.info("client_lost", address=address, error=str(error) or type(error).__name__)
         except Exception:
             log.exception("client_failed", address=address)
-        finally:
-            start.close()
 
     async def _sign_in(self, start: _Start) -> Admission | None:
         try:
@@ -277,10 +278,14 @@ class _Start:
         """The socket becomes a conduit, inside TLS or not."""
         accepted, self._socket = self._socket, None
         assert accepted is not None
-        _, self._conduit = await asyncio.get_running_loop().connect_accepted_socket(
-            Conduit, accepted, ssl=context
-        )
-        self._chunks = Chunks(self._conduit)
+        conduit = Conduit()  # uvloop answers with its TLS protocol, not with what the factory made
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: conduit, accepted, ssl=context)
+        except BaseException:
+            accepted.close()
+            raise
+        self._conduit = conduit
+        self._chunks = Chunks(conduit)
 
 
 async def _readable(sock: socket.socket) -> None:
