@@ -23,11 +23,13 @@ from typing import Any
 
 import psycopg
 
+from narrows.cli import demo
 from narrows.runtime import tls
 from tests.servers import processes
 from tests.servers.fetch import DEBIAN_15, postgres18
 
-SHOP_SQL = Path(__file__).with_name("shop.sql")
+SHOP_SQL = Path(demo.__file__).with_name("shop.sql")
+"""The demo and the tests tell the same story."""
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sessions": ("narrows.cli.sessions", "List and end open sessions."),
     "reload": ("narrows.cli.reload", "Have the gateway read its directory again."),
     "doctor": ("narrows.cli.doctor", "Look for what is wrong, and say what to do."),
+    "demo": ("narrows.cli.demo", "Tell the story of narrows on this machine with real clients."),
     "completion": ("narrows.cli.completion", "Print shell completion for bash, zsh or fish."),
 }
 """Name -> the module whose `command` it is, and its help; in the order of the reference."""
