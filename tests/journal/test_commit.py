@@ -181,6 +181,25 @@ async def test_rollovers_and_waiters(place: Place, disk: Disk) -> None:
     assert report.is_intact and report.segments > 10
 
 
+async def test_a_sync_that_fails_at_a_rollover_leaves_a_whole_chain(place: Place, disk: Disk) -> None:
+    """The segment was sealed, and gets a recovery record and another seal."""
+    journal = _open(place, disk, SMALL)
+    while journal.status().segment == 1:
+        try:
+            journal.append(statement("x" * 400))
+        except JournalUnavailable:
+            break
+        disk.fault = errno.EIO
+    assert journal.status().segment == 1
+    disk.fault = None
+    await _until(lambda: journal.tick().is_available)
+    await asyncio.gather(*(journal.append_durable(statement("x" * 400)) for _ in range(20)))
+    journal.close()
+    report = place.verify()
+    assert report.is_intact, report.describe()
+    assert report.segments > 2 and report.count("recovery") == 1
+
+
 async def test_a_waiter_that_goes_away_harms_nobody(place: Place, disk: Disk) -> None:
     journal = _open(place, disk)
     disk.gate.clear()

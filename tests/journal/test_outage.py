@@ -176,6 +176,39 @@ def test_a_rollover_that_fails_is_tried_again(place: Place, monkeypatch: pytest.
     assert report.segments == 2
 
 
+def test_what_tick_writes_behind_a_seal_is_sealed_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = place.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "create", _fail(errno.ENOSPC))
+        with pytest.raises(JournalUnavailable):
+            for _ in range(100):
+                journal.append(statement("x" * 200))
+        journal.tick()
+    journal.append(statement())
+    journal.close()
+    report = place.verify()
+    assert report.is_intact, report.describe()
+    assert place.kinds()[-3:] == ["checkpoint", "outage", "checkpoint"]
+
+
+def test_a_segment_whose_name_did_not_reach_the_disk_is_begun_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = place.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "sync_directory", _fail(errno.EIO))
+        with pytest.raises(JournalUnavailable, match="I/O error"):
+            for _ in range(100):
+                journal.append(statement("x" * 200))
+    assert not place.segment(2).exists()
+    journal.append(statement())
+    journal.close()
+    report = place.verify()
+    assert report.is_intact and report.segments == 2, report.describe()
+
+
 def test_a_crash_between_sealing_and_the_next_segment_is_continued(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,24 @@ def test_a_deleted_control_chain_and_an_empty_directory_are_named(copy: Place, t
     assert _broken(Place(tmp_path / "nothing").verify()).kind is FaultKind.EMPTY
 
 
+@pytest.mark.parametrize("call", ["list_writers", "list_segments"])
+def test_what_cannot_be_read_is_named(copy: Place, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def closed(*_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", "journal/x")
+
+    monkeypatch.setattr(files, call, closed)
+    fault = _broken(copy.verify())
+    assert fault.kind is FaultKind.UNREADABLE
+    assert "journal/x cannot be read: Permission denied" in fault.message
+
+
+def test_a_broken_control_chain_does_not_make_other_writers_strangers(copy: Place) -> None:
+    copy.put_lines([*copy.lines(1)[:1], b"junk\n", *copy.lines(1)[2:]], 1)
+    report = copy.verify()
+    assert [fault.writer for fault in report.faults] == ["control"]
+    assert {writer.writer for writer in report.writers} == {"control", "worker-1"}
+
+
 def test_an_added_writer_is_named(copy: Place) -> None:
     shutil.copytree(copy.directory / "worker-1", copy.directory / "worker-2")
     fault = _broken(copy.verify())

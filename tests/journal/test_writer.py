@@ -290,6 +290,22 @@ def test_a_segment_of_another_number_is_not_continued(place: Place) -> None:
         place.open()
 
 
+@pytest.mark.parametrize("torn", [b"\0" * 5000, b"\n", b'{"hash":"', b"x\ny\n", b"\xff" * 70000])
+def test_whatever_a_crash_leaves_behind_the_last_line_is_cut(place: Place, torn: bytes) -> None:
+    """After a loss of power the tail may be zeros, or anything; whole lines of ours it is not."""
+    journal = place.open()
+    journal.append(statement())
+    journal.close()
+    with place.segment().open("ab") as file:
+        file.write(torn)
+    assert not place.verify().is_intact
+    place.open().close()
+    assert place.verify().is_intact
+    found = [e.record for e in read.read_chain(place.directory, "control")]
+    (recovery,) = [record for record in found if isinstance(record, records.Recovery)]
+    assert (recovery.cut_bytes, recovery.cut_lines) == (len(torn), 0)
+
+
 def test_damage_before_whole_lines_needs_a_repair_which_says_so(place: Place) -> None:
     journal = place.open(limits=Limits())
     fill(journal, 10)

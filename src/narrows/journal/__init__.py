@@ -10,7 +10,8 @@ Laws: record, then forward; nothing is ever changed in place; what cannot be rec
 
 from narrows.journal.errors import JournalDamaged, JournalLocked, JournalUnavailable, RecordTooLarge
 from narrows.journal.registry import CONTROL
-from narrows.journal.writer import Durability, Journal, Limits, Status
+from narrows.journal.settings import Durability, Limits, Status
+from narrows.journal.writer import Journal
 
 __all__ = [
     "CONTROL",

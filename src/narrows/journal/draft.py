@@ -22,11 +22,12 @@ class Chain:
 class Draft:
     """The next lines of a chain, for one write."""
 
-    __slots__ = ("_lines", "chain", "is_signed")
+    __slots__ = ("_lines", "chain", "ends_outage", "is_signed")
 
     def __init__(self, chain: Chain) -> None:
         self.chain = Chain(chain.seq, chain.hash, chain.unsigned)
         self.is_signed = False
+        self.ends_outage = False
         self._lines: list[bytes] = []
 
     def add(self, at: float, encoded: bytes) -> None:

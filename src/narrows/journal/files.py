@@ -47,6 +47,9 @@ def list_segments(directory: Path, writer: str) -> list[int]:
 def make_directory(path: Path) -> None:
     """The directory as 0700, its name on the disk."""
     if path.is_dir():
+        if path.stat().st_mode & 0o077:
+            with suppress(PermissionError):  # another's directory; the files in it are 0600 all the same
+                path.chmod(0o700)
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
@@ -69,14 +72,16 @@ def create(path: Path, content: bytes) -> int:
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+    name = fresh
     try:
         write_whole(fd, content, 0)
         os.fsync(fd)
-        fresh.rename(path)
+        name = fresh.rename(path)
         sync_directory(path.parent)
     except BaseException:
         os.close(fd)
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            name.unlink()
         raise
     return fd
 

@@ -368,11 +368,24 @@ def parse_id(text: str) -> tuple[str, int] | None:
 
 
 def encode(record: Record) -> bytes:
-    """The record's JSON object, its kind first; raises UnicodeEncodeError for text that is not Unicode."""
-    return _encoder.encode(record)
+    """The record's JSON object, its kind first; text that is not Unicode is escaped."""
+    try:
+        return _encoder.encode(record)
+    except UnicodeEncodeError:
+        return _encoder.encode(_escaped(record))
 
 
-def escaped(record: Record) -> Record:
+def complete(statement: bytes, facts: bytes, values: bytes) -> bytes:
+    """An encoded statement with its facts' hash and its sealed values, which are known last."""
+    members = [statement[:-1]]
+    if facts:
+        members += b',"facts":"', facts, b'"'
+    if values:
+        members += b',"values":"', values, b'"'
+    return b"".join((*members, b"}"))
+
+
+def _escaped(record: Record) -> Record:
     """The same with text that is not Unicode written as `\\udcXX`."""
     fields: dict[str, Any] = {name: _escape(value) for name, value in msgspec.structs.asdict(record).items()}
     if isinstance(record, StatementRecord):

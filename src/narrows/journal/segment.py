@@ -7,6 +7,7 @@ next one; a file that somebody else changed, removed or made unreachable is not 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from narrows.journal import files
@@ -55,11 +56,10 @@ class Segment:
         self.fd = fd
 
     def close(self) -> None:
-        """Cut back what is torn, as far as that goes, and close."""
-        try:
+        """Close; a torn line that cannot be cut now is cut by the next run."""
+        with suppress(OSError):
             self._mend()
-        finally:
-            os.close(self.fd)
+        os.close(self.fd)
 
     def _mend(self) -> None:
         if self._is_torn:

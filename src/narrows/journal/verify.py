@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from narrows.journal import files
+from narrows.journal import files, line
 from narrows.journal import head as heads
 from narrows.journal.records import Base
 from narrows.journal.registry import CONTROL, first_base
@@ -38,7 +38,10 @@ def verify(
     """
     faults: list[Fault] = []
     named = _read_head(head, public_key, faults)
-    writers = files.list_writers(directory)
+    try:
+        writers = files.list_writers(directory)
+    except OSError as fault:
+        return Report((*faults, _unreadable(fault, "")), (), (), head is not None)
     if CONTROL not in writers:
         kind = FaultKind.WRITER_MISSING if writers or named else FaultKind.EMPTY
         faults.append(Fault(kind, f"{directory / CONTROL}, the control chain, is not there", CONTROL))
@@ -47,6 +50,7 @@ def verify(
     control = Walk(directory, CONTROL, public_key, _from_head(named, CONTROL), None, wait)
     reports.append(_run(control, named, faults))
     _check_start(control, faults)
+    is_list_whole = not any(fault.writer == CONTROL for fault in faults)
     for writer in _others(control.bases, writers, named):
         base = control.bases.get(writer)
         if writer not in writers:
@@ -54,9 +58,9 @@ def verify(
             continue
         witnesses = {**_from_head(named, writer), **control.witnessed.get(writer, {})}
         walk = Walk(directory, writer, public_key, witnesses, base or first_base(writer), wait)
-        if base is None and not _is_only_begun(directory, writer):
+        if base is None and is_list_whole and _holds_records(directory, writer):
             faults.append(_unregistered(writer))
-        elif base is None:
+        elif base is None and is_list_whole:
             notes.append(
                 f"{writer} was begun and not registered: a crash between the two; it holds no record"
             )
@@ -86,6 +90,8 @@ def _run(walk: Walk, named: heads.Head | None, faults: list[Fault]) -> WriterRep
         walk.run()
     except Broken as broken:
         faults.append(broken.fault)
+    except OSError as fault:
+        faults.append(_unreadable(fault, walk.writer))
     return walk.report(end.seq if end else 0)
 
 
@@ -117,6 +123,11 @@ def _gone(writer: str, base: Base | None) -> Fault:
     )
 
 
+def _unreadable(fault: OSError, writer: str) -> Fault:
+    where = fault.filename or "the journal"
+    return Fault(FaultKind.UNREADABLE, f"{where} cannot be read: {fault.strerror}", writer)
+
+
 def _unregistered(writer: str) -> Fault:
     return Fault(
         FaultKind.WRITER_UNREGISTERED,
@@ -125,13 +136,14 @@ def _unregistered(writer: str) -> Fault:
     )
 
 
-def _is_only_begun(directory: Path, writer: str) -> bool:
+def _holds_records(directory: Path, writer: str) -> bool:
+    """There is more than the first line of a first segment."""
     segments = files.list_segments(directory, writer)
     if segments != [1]:
-        return not segments
+        return bool(segments)
     with files.segment_path(directory, writer, 1).open("rb") as file:
-        file.readline()
-        return not file.read(1)
+        file.readline(line.LINE_BYTES)
+        return bool(file.read(1))
 
 
 def _notes(reports: list[WriterReport]) -> list[str]:

@@ -13,19 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
-from narrows.journal import errors, files, head, records, registry, tail
+from narrows.journal import errors, files, head, opening, records, registry
 from narrows.journal.commit import UNSYNCED_BYTES, GroupCommit, running_loop
 from narrows.journal.draft import Chain, Draft
 from narrows.journal.errors import JournalDamaged, JournalLocked, JournalUnavailable, RecordTooLarge
 from narrows.journal.facts import FactsBook, build_facts
 from narrows.journal.keys import Keys
+from narrows.journal.outage import Outages
 from narrows.journal.records import Record, StatementRecord
 from narrows.journal.registry import CONTROL
 from narrows.journal.segment import Segment
+from narrows.journal.settings import DEFAULT_LIMITS, Durability, Limits, Status
 from narrows.journal.values import Sealer
 from narrows.model.statement import Parameter
 
@@ -33,47 +33,6 @@ CLOCK_SLACK_S = 1.0
 """A clock that steps back by more is journalled."""
 _PRELUDE_LINES = 6
 """Most lines of one write: those before a record, and the record."""
-_UNCONFIRMED = 1000
-
-
-class Durability(StrEnum):
-    WRITE = "write"
-    """A record survives the process."""
-    FSYNC = "fsync"
-    """A record survives the machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    segment_bytes: int = 64 << 20
-    checkpoint_records: int = 1000
-    checkpoint_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """For health checks and metrics."""
-
-    is_available: bool
-    message: str
-    """Why not, and what to do; '' while all is well."""
-    refused: int
-    """Appends refused since the journal was opened."""
-    writer: str
-    segment: int
-    seq: int
-    hash: str
-    unsigned: int
-    """Lines that no signature vouches for yet."""
-    unsynced_bytes: int
-
-
-@dataclass(slots=True)
-class _Outage:
-    since: float
-    message: str
-    refused: int = 0
-    unconfirmed: list[str] = field(default_factory=list)
 
 
 class Journal:
@@ -112,11 +71,9 @@ class Journal:
         self._chain = Chain(0, b"", 0)
         self._segment: Segment | None = None
         self._file_lock: files.Lock | None = None
-        self._outage: _Outage | None = None
-        self._fault: JournalUnavailable | None = None
+        self._outages = Outages(clock)
         self._is_sealed = False
         self._is_closed = False
-        self._refused = 0
         self._last_at = 0.0
         self._signed_at = 0.0
 
@@ -129,7 +86,7 @@ class Journal:
         writer: str = CONTROL,
         durability: Durability = Durability.WRITE,
         clock: Callable[[], float] = time.time,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         must_open: bool = True,
         repair: bool = False,
         program: str = "",
@@ -148,12 +105,12 @@ class Journal:
             journal._give_up()
             raise
         except OSError as fault:
-            journal._set_fault(errors.unavailable(fault, directory))
+            journal._outages.begin(errors.unavailable(fault, directory))
         except JournalUnavailable as fault:
-            journal._set_fault(fault)
-        if journal._fault is not None and must_open:
+            journal._outages.begin(fault)
+        if journal._outages.fault is not None and must_open:
             journal._give_up()
-            raise journal._fault
+            raise journal._outages.fault
         return journal
 
     def append(
@@ -213,9 +170,9 @@ class Journal:
             try:
                 self._keep(now)
             except OSError as fault:
-                self._set_fault(errors.unavailable(fault, self.directory))
+                self._outages.begin(errors.unavailable(fault, self.directory))
             except JournalUnavailable as fault:
-                self._set_fault(fault)
+                self._outages.begin(fault)
             return self.status()
 
     def checkpoint(self) -> str:
@@ -231,11 +188,12 @@ class Journal:
 
     def status(self) -> Status:
         with self._lock:
-            message = self._fault.message if self._fault else ""
+            fault = self._outages.fault
+            message = fault.message if fault else ""
             return Status(
                 is_available=not message and not self._is_closed,
                 message=message or ("The journal is closed." if self._is_closed else ""),
-                refused=self._refused,
+                refused=self._outages.refused,
                 writer=self.writer,
                 segment=self._segment.number if self._segment else 0,
                 seq=self._chain.seq,
@@ -281,18 +239,11 @@ class Journal:
             if canonical:
                 draft.add(now, build_facts(hash_, canonical))
         id_ = f"{self.writer}.{draft.chain.seq + 1}"
-        try:
-            encoded = records.encode(record)
-        except UnicodeEncodeError:
-            encoded = records.encode(records.escaped(record))
+        encoded = records.encode(record)
         if hash_ or parameters:
             assert isinstance(record, StatementRecord)
-            encoded = encoded[:-1]
-            if hash_:
-                encoded = b'%b,"facts":"%b"' % (encoded, hash_)
-            if parameters:
-                encoded = b'%b,"values":"%b"' % (encoded, self._sealer.seal(parameters, id_))
-            encoded += b"}"
+            values = self._sealer.seal(parameters, id_) if parameters else b""
+            encoded = records.complete(encoded, hash_, values)
         draft.add(now, encoded)
         self._write(segment, draft, now)
         if hash_:
@@ -305,7 +256,7 @@ class Journal:
             raise JournalUnavailable("The journal is closed: the gateway is shutting down.")
         if self._segment is None:
             self._open_now()
-        if self._fault is not None:
+        if self._outages.fault is not None:
             self._recheck(now)
         if self._commits is not None and self._commits.unsynced > UNSYNCED_BYTES:
             raise JournalUnavailable(
@@ -319,24 +270,17 @@ class Journal:
     def _draft(self, now: float) -> Draft:
         """A draft that begins with what the journal has to say about itself."""
         draft = Draft(self._chain)
-        if now < self._last_at - CLOCK_SLACK_S:
-            draft.add(now, records.encode(records.ClockStepped(back_s=round(self._last_at - now, 6))))
-        if self._outage is not None:
-            outage = self._outage
-            draft.add(
-                now,
-                records.encode(
-                    records.Outage(
-                        since=outage.since,
-                        refused=outage.refused,
-                        message=outage.message,
-                        unconfirmed=tuple(outage.unconfirmed),
-                    )
-                ),
-            )
+        self._note_clock(draft, now)
+        if self._outages.fault is not None:
+            draft.add(now, records.encode(self._outages.record()))
+            draft.ends_outage = True
         if self._chain.unsigned > self._limits.checkpoint_records - _PRELUDE_LINES:
             self._sign(draft, now, "interval")
         return draft
+
+    def _note_clock(self, draft: Draft, now: float) -> None:
+        if now < self._last_at - CLOCK_SLACK_S:
+            draft.add(now, records.encode(records.ClockStepped(back_s=round(self._last_at - now, 6))))
 
     def _sign(self, draft: Draft, now: float, reason: str) -> None:
         draft.add_signed(now, records.encode(records.Checkpoint(reason=reason)), self.keys)
@@ -350,8 +294,9 @@ class Journal:
             self._signed_at = now
         self._chain = draft.chain
         self._last_at = now
-        if self._outage is not None or self._fault is not None:
-            self._outage = self._fault = None
+        self._is_sealed = False
+        if draft.ends_outage:
+            self._outages.end()
 
     def _roll(self, now: float) -> None:
         """Seal this segment and begin the next; each half is done once, whatever fails between them."""
@@ -360,18 +305,13 @@ class Journal:
         if not self._is_sealed:
             draft = Draft(self._chain)
             self._sign(draft, now, "seal")
-            self._write_through_outage(old, draft, now)
+            self._write(old, draft, now)
             self._is_sealed = True
         if self._commits is not None:
             self._commits.sync_now()
         self._segment = self._begin(old.number + 1, now)
         self._is_sealed = False
         os.close(old.fd)
-
-    def _write_through_outage(self, segment: Segment, draft: Draft, now: float) -> None:
-        outage, fault = self._outage, self._fault
-        self._write(segment, draft, now)
-        self._outage, self._fault = outage, fault
 
     def _begin(self, number: int, now: float) -> Segment:
         draft = Draft(self._chain)
@@ -385,74 +325,36 @@ class Journal:
     # opening, keeping, closing
 
     def _open_now(self, repair: bool = False) -> None:
-        files.make_directory(self.directory)
-        home = self.directory / self.writer
-        if self.writer == CONTROL:
-            files.make_directory(home)
-        elif not home.is_dir():
-            raise JournalUnavailable(
-                f"The writer {self.writer} is not enrolled in the journal at {self.directory}: "
-                "the control process enrols a writer before it starts one."
-            )
-        held = files.lock(home)
-        if not isinstance(held, files.Lock):
-            raise JournalLocked(
-                f"The journal at {home} is being written by process {held or '(unknown)'}: stop that gateway first, "
-                "or give this one another state directory."
-            )
+        taken = opening.take(self.directory, self.writer, self.keys, repair=repair)
+        self._chain, self.bases = taken.chain, taken.bases
+        self._segment, self._is_sealed, self._last_at = taken.segment, taken.is_sealed, taken.last_at
         try:
-            self._continue(repair)
+            self._write_opening(taken.recovery, self._clock())
         except BaseException:
-            held.release()
             if self._segment is not None:
-                os.close(self._segment.fd)
-            self._segment = None
+                self._segment.close()
+                self._segment = None
+            taken.lock.release()
             raise
-        self._file_lock = held
+        self._file_lock = taken.lock
+        with suppress(OSError):  # what stays is deleted at the next start
+            opening.delete_retired(self.directory, self.bases)
 
-    def _continue(self, repair: bool) -> None:
-        now = self._clock()
-        end = tail.read_tail(self.directory, self.writer, self.keys.public)
-        if end is None:
-            self.bases = {CONTROL: registry.first_base(CONTROL)}
-            self._chain = Chain(0, self.bases[CONTROL].hash.encode(), 0)
+    def _write_opening(self, recovery: records.Recovery | None, now: float) -> None:
+        if self._segment is None:
             self._segment = self._begin(1, now)
-            self._write_opening(Draft(self._chain), now)
-            return
-        if end.cut is not None and end.cut.lines and not repair:
-            raise tail.damaged(self.directory, self.writer, end)
-        kept = tail.cut_off(self.directory, self.writer, end)
-        path = files.segment_path(self.directory, self.writer, end.segment)
-        self.bases = end.bases
-        self._chain = Chain(end.seq, end.hash, end.unsigned)
-        self._last_at = end.at
-        self._segment = Segment.reopen(path, end.segment, end.size)
-        self._is_sealed = end.ending == "seal"
-        if self._is_sealed:
+        elif self._is_sealed:
             self._roll(now)
         draft = Draft(self._chain)
-        if not end.is_clean:
-            draft.add_signed(now, records.encode(tail.recovery(end, kept)), self.keys)
-        self._write_opening(draft, now)
-        self._delete_retired()
-
-    def _write_opening(self, draft: Draft, now: float) -> None:
-        assert self._segment is not None
-        if self._last_at - now > CLOCK_SLACK_S:
-            draft.add(now, records.encode(records.ClockStepped(back_s=round(self._last_at - now, 6))))
+        if recovery is not None:
+            draft.add_signed(now, records.encode(recovery), self.keys)
+        self._note_clock(draft, now)
         opened = records.Opened(
             writer=self.writer, durability=self._durability.value, program=self._program, pid=os.getpid()
         )
         draft.add(now, records.encode(opened))
-        self._write_through_outage(self._segment, draft, now)
+        self._write(self._segment, draft, now)
         self._signed_at = now
-
-    def _delete_retired(self) -> None:
-        """What a crash kept from being deleted after the record that says so."""
-        for writer, base in self.bases.items():
-            for number in files.list_segments(self.directory, writer):
-                if number < base.segment:
-                    files.segment_path(self.directory, writer, number).unlink(missing_ok=True)
 
     def _keep(self, now: float) -> None:
         if self._is_closed:
@@ -461,7 +363,7 @@ class Journal:
             self._open_now()
         assert self._segment is not None
         self._segment.check_name()
-        if self._fault is not None:
+        if self._outages.fault is not None:
             self._recheck(now)
         is_due = now - self._signed_at >= self._limits.checkpoint_s or now < self._signed_at - CLOCK_SLACK_S
         draft = self._draft(now)
@@ -469,7 +371,6 @@ class Journal:
             self._sign(draft, now, "interval")
         if draft.chain.seq > self._chain.seq:
             self._write(self._segment, draft, now)
-        self._fault = None
         if self._commits is not None:
             self._sync_rest(self._commits)
 
@@ -491,15 +392,14 @@ class Journal:
         rewritten, cause = commits.unsynced, commits.fault
         fd = commits.rewrite(segment.path, segment.size)
         if fd is None:
-            assert self._fault is not None
-            raise self._fault
+            raise self._outages.fault or errors.unavailable(OSError(str(cause)), self.directory)
         segment.replace_fd(fd)
         recovery = records.Recovery(
             cause=f"fsync failed: {cause}", last_seq=self._chain.seq, rewritten_bytes=rewritten
         )
         draft = Draft(self._chain)
         draft.add_signed(now, records.encode(recovery), self.keys)
-        self._write_through_outage(segment, draft, now)
+        self._write(segment, draft, now)
 
     def _close_chain(self) -> None:
         if self._segment is None:
@@ -519,8 +419,7 @@ class Journal:
         if self._commits is not None:
             self._commits.close()
         if self._segment is not None:
-            with suppress(OSError):  # a torn line that cannot be cut now is cut by the next run
-                self._segment.close()
+            self._segment.close()
             self._segment = None
         if self._file_lock is not None:
             self._file_lock.release()
@@ -532,25 +431,8 @@ class Journal:
         assert self._segment is not None
         return self._segment.fd
 
-    def _set_fault(self, fault: JournalUnavailable) -> None:
-        self._fault = fault
-        if self._outage is None:
-            self._outage = _Outage(self._clock(), fault.message)
-
     def _refuse(self, fault: JournalUnavailable) -> JournalUnavailable:
-        self._refused += 1
-        if not self._is_closed:
-            self._set_fault(fault)
-            assert self._outage is not None
-            self._outage.refused += 1
-        return fault
+        return fault if self._is_closed else self._outages.refuse(fault)
 
     def _on_sync_failed(self, fault: OSError, waiting: list[str]) -> Exception:
-        message = errors.unavailable(fault, self.directory)
-        self._set_fault(message)
-        assert self._outage is not None
-        self._outage.refused += len(waiting)
-        self._refused += len(waiting)
-        space = _UNCONFIRMED - len(self._outage.unconfirmed)
-        self._outage.unconfirmed.extend(waiting[:space])
-        return message
+        return self._outages.refuse(errors.unavailable(fault, self.directory), len(waiting), waiting)
