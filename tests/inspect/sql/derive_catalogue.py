@@ -28,7 +28,7 @@ DENIED = re.compile(
     |pg_get_function_arg_default
     |pg_stat_get_activity|pg_stat_get_backend_activity|pg_prepared_statement|pg_cursor
     |pg_mcv_list_.*|pg_ndistinct_.*|pg_dependencies_.*
-    |pg_options_to_table|pg_get_replication_slots|pg_listening_channels
+    |pg_get_replication_slots|pg_listening_channels
     |pg_event_trigger_.*|binary_upgrade_.*|pg_get_catalog_foreign_keys|pg_config|querytree
     |xpath_table|.*_typanalyze|.*sel|.*_support|.*_handler|.*_validator|.*_transfn|.*_finalfn|.*_final
     |pg_available_extension.*|pg_extension_.*|pg_get_wal.*|pg_control_.*
@@ -191,7 +191,9 @@ def grammar() -> list[str]:
         if isinstance(node, type) and isinstance(getattr(node, "__slots__", None), dict):
             if name in ANALYSED_ONLY:
                 continue
-            kinds = ((field, getattr(kind, "c_type", kind)) for field, kind in node.__slots__.items())
+            kinds = (
+                (field, getattr(kind, "c_type", kind)) for field, kind in vars(node)["__slots__"].items()
+            )
             fields = " ".join(f"{field}:{kind.replace(' ', '')}" for field, kind in kinds)
             rows.append(f"{name} {fields}".strip())
     return rows

@@ -28,7 +28,7 @@ from narrows.inspect.sql.effects import (
 from narrows.inspect.sql.entry import analyse
 from narrows.inspect.sql.facts import FactTracker, SessionFacts
 from narrows.inspect.sql.limits import INLINE_BYTES, LIMITS, MAX_BYTES, Limits
-from narrows.inspect.sql.settings import accept_setting, parse_identifiers, parse_options
+from narrows.inspect.sql.settings import accept_setting, parse_identifiers
 
 __all__ = [
     "INLINE_BYTES",
@@ -63,5 +63,4 @@ __all__ = [
     "analyse",
     "merge_reaches",
     "parse_identifiers",
-    "parse_options",
 ]

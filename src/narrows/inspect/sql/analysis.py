@@ -109,7 +109,8 @@ class Analysed:
     tag: str
     """What the target's command tag begins with, such as `SELECT`."""
     text: str
-    """Its slice of the source, as sent: secrets are still in it."""
+    """Its slice of the source, as sent: secrets are still in it. Of what PREPARE and DECLARE name, the
+    redacted text of that PREPARE or DECLARE: EXECUTE parses it again, since names are resolved anew."""
     operations: tuple[Operation, ...] = ()
     reach: Reach = field(default_factory=Reach)
     effects: tuple[SessionEffect, ...] = ()
@@ -131,8 +132,6 @@ class Analysed:
     """It cannot run inside a transaction block (VACUUM, CREATE DATABASE...)."""
     may_change_session: bool = False
     """It runs code that may change settings unseen: ask the target for them before the next statement."""
-    tree: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
-    """The parsed statement, for EXECUTE: names are resolved again under the facts that hold then."""
 
     @property
     def needs_clean_errors(self) -> bool:

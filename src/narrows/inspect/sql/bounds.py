@@ -136,7 +136,7 @@ def note(gather: Gather, fields: Node, scope: Scope) -> None:
     gather.constant_filters |= frozenset(names)
     if any(source.relation is not None or source.has_system_columns for source in scope.sources):
         gather.is_bounded = gather.is_bounded and any(is_bounding(where, scope) for where in wheres)
-    gather.bounded_relations |= _bounded(gather, found, scope)
+    gather.bounded_relations |= _bounded(found, scope)
 
 
 def is_bounding(node: Node, scope: Scope) -> bool:
@@ -256,11 +256,11 @@ def _own(gather: Gather, wheres: list[Node], scope: Scope) -> frozenset[int]:
     large = [each for each in labelled if not 0 <= each.rows_estimate < gather.view.export_rows]
     if not large:
         return frozenset()
-    bounded = _bounded(gather, read(wheres, scope), scope)
+    bounded = _bounded(read(wheres, scope), scope)
     return frozenset(relation.oid for relation in large if relation.oid not in bounded)
 
 
-def _bounded(gather: Gather, found: Bounds, scope: Scope) -> set[int]:
+def _bounded(found: Bounds, scope: Scope) -> set[int]:
     """Tables of which a key is fixed by constants, or by tables that are so bounded."""
     relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     bounded: set[int] = set()

@@ -42,8 +42,6 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
     "pg_matviews": frozenset({"definition"}),
     "pg_rules": frozenset({"definition"}),
     "pg_trigger": frozenset({"tgargs", "tgqual"}),
-    "pg_policy": frozenset({"polqual", "polwithcheck"}),
-    "pg_policies": frozenset({"qual", "with_check"}),
     # secrets and places outside
     "pg_authid": ALL,
     "pg_shadow": ALL,
@@ -76,7 +74,7 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
 }
 """Columns of system relations that carry values, statements, definitions or secrets; `*` for all of them.
 
-Defaults, check constraints, index expressions and partition bounds are not here: psql's \\d shows them.
+Defaults, check constraints, row policies, index expressions and partition bounds are not here: psql's \\d shows them.
 """
 
 COMPUTING_EXTENSIONS = frozenset(

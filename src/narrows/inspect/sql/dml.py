@@ -1,6 +1,7 @@
 """INSERT, UPDATE, DELETE and MERGE, on their own or inside a WITH.
 
-Laws: a value that carries labels goes only into a column that bears them; RETURNING shows rows like a SELECT.
+Laws: a value that carries labels goes only into a column that bears them; RETURNING shows rows, so it needs
+`select` as well; system relations are not written.
 """
 
 from __future__ import annotations
@@ -157,6 +158,8 @@ def _returning(
     if clause is None:
         return Shape()
     target = scope.sources[0]
+    for each in sources.lookup(gather, fields["relation"]):
+        gather.relation(Action.SELECT, each)
     aliases = {"old": "old", "new": "new"}
     for option in clause.get("options", ()):
         each = option["ReturningOption"]

@@ -21,6 +21,7 @@ class Draft:
     gather: Gather
     analyse: Callable[[Gather, str, Node, str], Analysed]
     """Analyses another statement with a gatherer of its own."""
+    text: str
     effects: list[SessionEffect] = field(default_factory=list)
     copy: Copy | None = None
     names_statement: str | None = None

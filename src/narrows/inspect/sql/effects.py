@@ -102,6 +102,8 @@ class CreateTemp:
     """A temporary relation of this name exists from here on; it shadows others of that name."""
 
     name: str
+    is_tainted: bool = False
+    """It holds values that may be labelled ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql import redact, statements, tree
-from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View
+from narrows.inspect.sql.analysis import Analysed, Analysis, SessionState, View
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.limits import LIMITS, Limits
@@ -105,17 +105,18 @@ def statement(
     if row is None:
         raise undecided(f"{type_} is not known to the gateway")
     kind, tag, handler = row
-    draft = Draft(kind, tag, gather, statement)
+    draft = Draft(kind, tag, gather, statement, text)
     handler(draft, fields)
     if changed is not None:
         changed.check(gather, draft)
         changed.add(draft)
-    return _finish(draft, type_, fields, text)
+    return _finish(draft, text)
 
 
-def _finish(draft: Draft, type_: str, fields: Node, text: str) -> Analysed:
+def _finish(draft: Draft, text: str) -> Analysed:
     gather = draft.gather
     inner = draft.inner
+    draft.effects += [fx.CreateTemp(name, is_tainted=True) for name in sorted(gather.tainted_temps)]
     facts = {**gather.facts(), **inner.facts} if inner else gather.facts()
     return Analysed(
         kind=draft.kind,
@@ -135,15 +136,11 @@ def _finish(draft: Draft, type_: str, fields: Node, text: str) -> Analysed:
         is_transaction_control=draft.is_transaction_control,
         has_own_transaction=draft.has_own_transaction,
         may_change_session=draft.runs_code or gather.calls_users,
-        tree={type_: fields} if draft.kind in REPEATED else {},
     )
 
 
 NO_BARRIER = (fx.Begin, fx.Savepoint, fx.Release)
 """Effects that do not change what the next statement means."""
-
-REPEATED = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
-"""Kinds that EXECUTE can run again."""
 
 
 def _after(state: SessionState, part: Analysed) -> SessionState:

@@ -29,6 +29,8 @@ class SessionFacts:
     client_encoding: str = "UTF8"
     temp: frozenset[str] = frozenset()
     """Names of temporary relations that this session may have made."""
+    tainted: frozenset[str] = frozenset()
+    """Those of them that may hold labelled values."""
     settings: tuple[tuple[str, str], ...] = ()
     """Other tracked settings that differ from their start, sorted: `narrows.reveal`..."""
 
@@ -42,6 +44,7 @@ class SessionFacts:
             self.standard_conforming_strings,
             self.client_encoding,
             self.temp,
+            self.tainted,
             self.settings,
         )
 
@@ -62,6 +65,16 @@ class _Layer:
     session: Values = field(default_factory=dict)
     local: Values = field(default_factory=dict)
     temp: frozenset[str] = frozenset()
+    tainted: frozenset[str] = frozenset()
+
+    def with_temp(self, effect: fx.CreateTemp) -> _Layer:
+        names = frozenset((effect.name,))
+        return replace(
+            self, temp=self.temp | names, tainted=self.tainted | names if effect.is_tainted else self.tainted
+        )
+
+    def without_temp(self, name: str) -> _Layer:
+        return replace(self, temp=self.temp - {name}, tainted=self.tainted - {name})
 
     def with_setting(self, effect: fx.SetSetting) -> _Layer:
         if effect.is_local:
@@ -159,10 +172,10 @@ class FactTracker:
                 self._cut(name, keep=False)
             case fx.RollbackTo(name):
                 self._rollback_to(name)
-            case fx.CreateTemp(name):
-                self._now = replace(self._now, temp=self._now.temp | {name})
+            case fx.CreateTemp():
+                self._now = self._now.with_temp(effect)
             case fx.DropTemp(name):
-                self._now = replace(self._now, temp=self._now.temp - {name})
+                self._now = self._now.without_temp(name)
             case fx.Discard(what):
                 self._discard(what)
             case _:
@@ -200,7 +213,7 @@ class FactTracker:
         if what == "all":
             self._now = _Layer()
         elif what == "temp":
-            self._now = replace(self._now, temp=frozenset())
+            self._now = replace(self._now, temp=frozenset(), tainted=frozenset())
 
     def _build(self) -> SessionFacts:
         now, base = self._now, self._base
@@ -224,6 +237,7 @@ class FactTracker:
             standard_conforming_strings=base.standard_conforming_strings,
             client_encoding=encoding[0] if encoding else base.client_encoding,
             temp=base.temp | now.temp,
+            tainted=base.tainted | now.tainted,
             settings=tuple(sorted(others.items())),
         )
 

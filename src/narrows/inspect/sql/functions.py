@@ -66,7 +66,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         """
         pg_get_viewdef pg_get_functiondef pg_get_function_sqlbody pg_get_ruledef pg_get_function_arg_default
         pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_cursor current_query
-        pg_options_to_table pg_show_all_settings pg_config pg_get_replication_slots pg_listening_channels
+        pg_show_all_settings pg_config pg_get_replication_slots pg_listening_channels
         pg_mcv_list_items querytree pg_control_checkpoint pg_control_init pg_control_recovery pg_control_system
         pg_lock_status pg_available_extensions pg_available_extension_versions pg_extension_update_paths
         """,

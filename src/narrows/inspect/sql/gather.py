@@ -38,6 +38,7 @@ class Gather:
         self.settings: set[str] = set()
         self.tracked_calls: list[tuple[str, str, bool]] = []
         """(setting, value, is local) of each set_config of a tracked setting."""
+        self.tainted_temps: set[str] = set()
         self.calls_users = False
         """A user's function that nobody vouches for is called: it may change the session."""
         self.is_derived = False
@@ -91,6 +92,8 @@ class Gather:
     def filter(self, taint: Taint, kind: str) -> None:
         """Labelled columns decide which rows come, by a condition of that kind."""
         for column in taint:
+            if column.path[2] in SYSTEM_SCHEMAS:
+                continue
             self.need(Action.FILTER, column, self.labels_of(column), {"kind": kind})
 
     def derive(self, taint: Taint) -> None:
@@ -115,7 +118,13 @@ class Gather:
 
     def write(self, target: Found | None, column: str, taint: Taint) -> None:
         """A value with that taint is stored in a column: refused where it would lose a label there."""
+        if target is not None and target.nature is Nature.OPAQUE:
+            taint = frozenset(each for each in taint if each.path[2:4] != (target.schema, target.name))
         if not taint:
+            return
+        if target is not None and target.is_temp:
+            self.tainted_temps.add(target.name)
+            self.derive(taint)
             return
         own = self.index.of(target.schema, target.name).get(column) if target else None
         bears = self.index.labels[own] if own else frozenset()
@@ -161,6 +170,7 @@ class Gather:
 
 
 CLEAN_LABELS: frozenset[str] = frozenset()
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
 
 def relation_shape(gather: Gather, found: Found) -> Shape:
@@ -169,6 +179,8 @@ def relation_shape(gather: Gather, found: Found) -> Shape:
     relation = found.relation
     if found.nature is Nature.SYSTEM:
         return _system_shape(gather, found)
+    if found.is_temp and found.name not in gather.state.facts.tainted:
+        return Shape(rest=CLEAN)
     if found.nature is not Nature.PLAIN or relation is None:
         return Shape(rest=gather.unknown_column(found.schema, found.name, "*"))
     return Shape(

@@ -89,7 +89,7 @@ WITH_OPTIONS = frozenset(
 
 def redact(text: str, parsed: Sequence[Parsed]) -> str:
     """The text without its secrets."""
-    if not _ANNOUNCED.search(text):
+    if not announces(text):
         return text
     if not parsed:
         found = _UNPARSED.search(text)
@@ -99,6 +99,11 @@ def redact(text: str, parsed: Sequence[Parsed]) -> str:
     for begin, end, replacement in sorted(spans, reverse=True):
         source = source[:begin] + replacement + source[end:]
     return source.decode(errors="surrogateescape")
+
+
+def announces(text: str) -> bool:
+    """Whether a word in the text says that there could be a secret."""
+    return _ANNOUNCED.search(text) is not None
 
 
 Span = tuple[int, int, bytes]

@@ -5,17 +5,18 @@ Law: what runs another statement needs all that the other needs, resolved under 
 
 from __future__ import annotations
 
-from narrows.inspect.sql import bounds, dml, expression, query, sources
+from narrows.inspect.sql import bounds, dml, expression, query, redact, sources
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql.analysis import Analysed, Kind
 from narrows.inspect.sql.draft import Draft, Handler
 from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Scope, Shape
-from narrows.inspect.sql.setting_calls import is_only_call
+from narrows.inspect.sql.setting_calls import is_only_call, settle_name
 from narrows.inspect.sql.settings import parse_identifiers
-from narrows.inspect.sql.tree import Node, unwrap
+from narrows.inspect.sql.tree import Node, parse, unwrap
 from narrows.model.action import Action
 from narrows.model.reason import Reason
 from narrows.model.statement import Operation
@@ -25,6 +26,7 @@ def select(draft: Draft, fields: Node) -> None:
     if "intoClause" in _leftmost(fields):
         _select_into(draft, fields)
         return
+    fields = settle_name(fields)
     shape = query.select(draft.gather, fields, None)
     draft.returns_rows = True
     _export(draft.gather, shape)
@@ -107,11 +109,14 @@ def create_as(draft: Draft, fields: Node) -> None:
 
 
 def _into(draft: Draft, into: Node, shape: Shape, *, is_stored: bool) -> None:
-    """A stored copy of labelled values would bear no labels; a temporary table is unknown, so it stays masked."""
+    """A stored copy of labelled values would bear no labels; a temporary one is remembered as tainted."""
     gather = draft.gather
     _no_tracked_calls(gather)
     found = created(draft, into["rel"])
-    if is_stored and not found.is_temp:
+    if is_stored and found.is_temp:
+        if shape.taint or gather.is_derived:
+            gather.tainted_temps.add(found.name)
+    elif is_stored:
         for name, cell in shape.cells:
             gather.write(found, name, cell.taint)
         gather.write(found, "*", shape.rest or frozenset())
@@ -188,12 +193,12 @@ def _kept(operations: tuple[Operation, ...]) -> list[Operation]:
     return [each for each in operations if each.action in (Action.FILTER, Action.CALL)]
 
 
-def _inner(draft: Draft, node: Node) -> Analysed:
+def _inner(draft: Draft, node: Node, text: str = "") -> Analysed:
     """Another statement inside this one, whose names and reach become this one's."""
     type_, fields = unwrap(node)
     gather = draft.gather
     inner = Gather(gather.view, gather.state, gather.limits)
-    analysed = draft.analyse(inner, type_, fields, "")
+    analysed = draft.analyse(inner, type_, fields, text)
     _adopt(gather, inner)
     return analysed
 
@@ -221,19 +226,37 @@ def _needs_of(gather: Gather, analysed: Analysed) -> None:
 def prepare(draft: Draft, fields: Node) -> None:
     for each in fields.get("argtypes", ()):
         expression.check_type(draft.gather, each["TypeName"])
-    inner = _inner(draft, fields["query"])
+    inner = _inner(draft, fields["query"], _kept_text(draft))
     _needs_of(draft.gather, inner)
     draft.effects.append(fx.PrepareStatement(fields["name"], inner))
+
+
+def _kept_text(draft: Draft) -> str:
+    """What stays of a PREPARE or DECLARE: enough to parse it again, without its secrets."""
+    if not redact.announces(draft.text):
+        return draft.text
+    return redact.redact(draft.text, parse(draft.text, draft.gather.limits))
+
+
+def _statement_in(text: str, limits: Limits) -> Node:
+    """The statement that a prepared statement's text holds, with or without its PREPARE."""
+    parsed = parse(text, limits)
+    if len(parsed) != 1:
+        raise undecided("the prepared statement is not one statement")
+    if parsed[0].type == "PrepareStmt":
+        query_: Node = parsed[0].fields["query"]
+        return query_
+    return {parsed[0].type: parsed[0].fields}
 
 
 def execute(draft: Draft, fields: Node) -> None:
     """The statement is analysed again: the target, too, resolves its names anew."""
     name = fields["name"]
     prepared = draft.gather.state.prepared.get(name)
-    if prepared is None or not prepared.tree:
+    if prepared is None:
         message = f'prepared statement "{name}" is not known to the gateway'
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="26000")
-    inner = _inner(draft, dict(prepared.tree))
+    inner = _inner(draft, _statement_in(prepared.text, draft.gather.limits))
     _needs_of(draft.gather, inner)
     draft.gather.derive(expression.evaluate_all(draft.gather, fields.get("params"), Scope()))
     draft.names_statement = name
@@ -244,7 +267,7 @@ def execute(draft: Draft, fields: Node) -> None:
 
 
 def declare(draft: Draft, fields: Node) -> None:
-    inner = _inner(draft, fields["query"])
+    inner = _inner(draft, fields["query"], _kept_text(draft))
     _needs_of(draft.gather, inner)
     is_hold = bool(fields.get("options", 0) & CURSOR_OPT_HOLD)
     draft.effects.append(fx.DeclareCursor(fields["portalname"], inner, is_hold))

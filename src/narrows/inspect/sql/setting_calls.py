@@ -1,6 +1,6 @@
 """current_setting and set_config: settings reached from inside an expression.
 
-Law: a name must be a constant; a tracked setting is set only by a SELECT that is nothing but that call, since
+Law: a name to set must be a constant; a tracked setting is set only by a SELECT that is nothing but that call, since
 elsewhere nobody can tell whether, or how often, it ran.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from narrows.inspect.sql import settings
 from narrows.inspect.sql.gather import Gather
-from narrows.inspect.sql.refused import Refused, undecided
+from narrows.inspect.sql.refused import Refused
 from narrows.inspect.sql.settings import Rule
-from narrows.inspect.sql.tree import Node, unwrap
+from narrows.inspect.sql.tree import Node, strings, unwrap
 from narrows.model.action import Action
 from narrows.model.reason import Reason
 
@@ -18,7 +18,8 @@ from narrows.model.reason import Reason
 def reads(gather: Gather, fields: Node) -> None:
     name = constant_text(_argument(fields, 0))
     if name is None:
-        raise undecided("current_setting takes only a constant name through the gateway")
+        gather.need(Action.SHOW, gather.names.database(), facts={"setting": "all"})
+        return
     gather.need(Action.SHOW, gather.names.database(), facts={"setting": name.lower()})
     if name.lower() in settings.SHOWS_SECRETS:
         gather.is_unknown = True
@@ -78,3 +79,37 @@ def is_only_call(fields: Node) -> bool:
         return False
     values = [target["ResTarget"].get("val", {}) for target in fields.get("targetList", ())]
     return all(value and unwrap(value)[0] == "FuncCall" for value in values)
+
+
+def settle_name(fields: Node) -> Node:
+    """`SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = 'y'`, as pg_dump sends it, names y.
+
+    The answer is the same SELECT with the constant in the place of the column; any other is left as it is.
+    """
+    sources = fields.get("fromClause", [])
+    if len(sources) != 1 or sources[0].get("RangeVar", {}).get("relname") != "pg_settings":
+        return fields
+    where = fields.get("whereClause", {}).get("A_Expr", {})
+    names_it = (
+        where.get("kind") == "AEXPR_OP"
+        and strings(where.get("name")) == ("=",)
+        and _is_name(where.get("lexpr"))
+    )
+    if not names_it or constant_text(where.get("rexpr")) is None:
+        return fields
+    return {
+        **fields,
+        "targetList": [_settled(target, where["rexpr"]) for target in fields.get("targetList", ())],
+    }
+
+
+def _settled(target: Node, constant: Node) -> Node:
+    call = target["ResTarget"].get("val", {}).get("FuncCall")
+    if call is None or strings(call["funcname"])[-1] != "set_config" or not _is_name(_argument(call, 0)):
+        return target
+    settled = {**call, "args": [constant, *call["args"][1:]]}
+    return {"ResTarget": {**target["ResTarget"], "val": {"FuncCall": settled}}}
+
+
+def _is_name(node: Node | None) -> bool:
+    return node is not None and strings(node.get("ColumnRef", {}).get("fields"))[-1:] == ("name",)

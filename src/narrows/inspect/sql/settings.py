@@ -157,40 +157,6 @@ def accept_setting(name: str, value: str | None) -> Refusal | None:
     return None
 
 
-def parse_options(text: str) -> dict[str, str] | Refusal:
-    """The settings in a start-up packet's `options`: `-c name=value` and `--name=value`, nothing else."""
-    found: dict[str, str] = {}
-    words = iter(_option_words(text))
-    for word in words:
-        if word == "-c":
-            word = next(words, "")
-        elif word.startswith(("-c", "--")):
-            word = word[2:]
-        else:
-            return Refusal(Reason.SETTING_REFUSED, f"the start-up option {word!r} does not pass the gateway")
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            return Refusal(Reason.SETTING_REFUSED, "a start-up option lacks its value")
-        found[name.strip().lower().replace("-", "_")] = value
-    return found
-
-
-def _option_words(text: str) -> list[str]:
-    """Split at white space; a backslash keeps the next character (pg_split_opts)."""
-    words: list[str] = []
-    word: list[str] | None = None
-    letters = iter(text)
-    for letter in letters:
-        if letter.isspace():
-            if word is not None:
-                words.append("".join(word))
-            word = None
-            continue
-        word = word if word is not None else []
-        word.append(next(letters, "") if letter == "\\" else letter)
-    return words if word is None else [*words, "".join(word)]
-
-
 def parse_identifiers(value: str) -> tuple[str, ...]:
     """A list of identifiers as search_path's value holds it: unquoted ones in lower case."""
     names: list[str] = []

@@ -8,7 +8,7 @@ from narrows.inspect.sql import conditions, expression, query, views
 from narrows.inspect.sql.gather import Gather, relation_shape
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found, Nature
-from narrows.inspect.sql.refused import undecided
+from narrows.inspect.sql.refused import undecided, unsupported
 from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source
 from narrows.inspect.sql.tree import Node, strings, unwrap
 from narrows.model.action import Action
@@ -39,6 +39,10 @@ def target(gather: Gather, fields: Node, action: Action, scope: Scope) -> Found:
     """The relation that DML writes, brought into sight under its alias."""
     *_, found = every = lookup(gather, fields)
     for each in every:
+        if each.nature is Nature.SYSTEM:
+            raise unsupported(
+                f"{each.schema}.{each.name} is a system relation: it is not written through the gateway"
+            )
         gather.relation(action, each)
         gather.has_triggers |= each.relation is not None and (
             each.relation.has_triggers or each.relation.has_rules

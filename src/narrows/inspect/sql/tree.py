@@ -30,12 +30,11 @@ WRAPPED, LIST, SCALAR = "*", "[]", ""
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One statement: its node type, its fields, its slice of the text and where that begins, in characters."""
+    """One statement: its node type, its fields and its slice of the text."""
 
     type: str
     fields: Node
     text: str
-    start: int
 
 
 def parse(text: str, limits: Limits) -> list[Parsed]:
@@ -120,8 +119,8 @@ def _parsed(raw: Node, source: bytes, text: str, limits: Limits) -> Parsed:
     type_, fields = unwrap(raw["stmt"])
     _check(type_, fields, limits.depth)
     if begin == 0 and end == len(source):
-        return Parsed(type_, fields, text, 0)
-    return Parsed(type_, fields, source[begin:end].decode(), len(source[:begin].decode()))
+        return Parsed(type_, fields, text)
+    return Parsed(type_, fields, source[begin:end].decode())
 
 
 def _check(type_: str, fields: Node, depth: int) -> None:
