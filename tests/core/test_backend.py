@@ -352,10 +352,10 @@ def test_a_masked_row_is_held_no_more_than_a_few_times(size: int) -> None:
 
 
 def test_a_flood_of_the_smallest_rows_takes_memory_by_the_run() -> None:
-    data = row() * 1_000_000
+    data = row() * 200_000
     codec = under(Plan(()))
     assert peak_of(codec, data, 65536) < 2_000_000
-    data = row(b"") * 400_000
+    data = row(b"") * 60_000
     assert peak_of(under(Plan((KEEP4,))), data, len(data)) < 15_000_000
 
 

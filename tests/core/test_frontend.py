@@ -54,6 +54,24 @@ def test_how_it_is_cut_does_not_matter(messages: list[frontend.FrontendMessage],
     assert b"".join(out) == data
 
 
+@given(st.lists(strategies.frontend_messages, min_size=2, max_size=8), cuts, st.lists(st.integers(0, 3)))
+def test_when_next_is_called_does_not_matter(
+    messages: list[frontend.FrontendMessage], places: list[int], calls: list[int]
+) -> None:
+    """A relay that holds a message goes on receiving and takes the rest later."""
+    data = b"".join(map(frontend.build, messages))
+    codec, items = PgFrontend(), []
+    wanted = iter(calls)
+    for chunk in pieces(data, places):
+        codec.receive(chunk)
+        items += [codec.next() for _ in range(next(wanted, 0))]
+    while (item := codec.next()) is not None:
+        items.append(item)
+    out = [item.data if isinstance(item, CopyRun) else item.encode() for item in items if item is not None]
+    assert b"".join(out) == data
+    assert codec.buffered == 0
+
+
 @given(st.binary(max_size=120), cuts)
 def test_hostile_bytes_give_only_a_protocol_error_however_cut(data: bytes, places: list[int]) -> None:
     assert drain(PgFrontend(SMALL), pieces(data, places)) == drain(PgFrontend(SMALL), [data])
@@ -106,6 +124,16 @@ def test_a_wrong_message_in_a_run_waits_until_the_right_ones_are_out() -> None:
     assert codec.next() == CopyRun(good)
     with pytest.raises(ProtocolError):
         codec.next()
+
+
+def test_what_came_late_stays_in_its_order() -> None:
+    one, two, three = (frontend.build(Query(text)) for text in ("one", "two", "three"))
+    codec = PgFrontend()
+    codec.receive(one)
+    codec.receive(two)
+    assert codec.next() == Message(b"Q", b"one\0")
+    codec.receive(three)
+    assert [codec.next(), codec.next()] == [Message(b"Q", b"two\0"), Message(b"Q", b"three\0")]
 
 
 def test_buffered_counts_what_was_not_given_out() -> None:
