@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from narrows.model.action import Action
-from narrows.model.label import Labels
+from narrows.model.label import ColumnKey, Labels
 from narrows.model.principal import Principal
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.session import Session
@@ -139,8 +139,26 @@ def borne(labels: Labels | None, resource: Resource) -> frozenset[str]:
     columns = labels.of(connection, database).columns
     if resource.kind is ResourceKind.COLUMN:
         return columns.get((path[0], path[1], path[2]), frozenset())
-    of_table = (found for (schema_, table, _), found in columns.items() if [schema_, table] == path)
-    return frozenset().union(*of_table)
+    return _of_tables(columns).get((path[0], path[1]), frozenset())
+
+
+_Tables = dict[tuple[str, str], frozenset[str]]
+_TABLES: dict[int, tuple[Mapping[ColumnKey, frozenset[str]], _Tables]] = {}
+_TABLES_LIMIT = 64
+
+
+def _of_tables(columns: Mapping[ColumnKey, frozenset[str]]) -> _Tables:
+    """(schema, table) -> the labels of its columns, made once for each mapping (it is kept, so its id stays its)."""
+    known = _TABLES.get(id(columns))
+    if known is not None:
+        return known[1]
+    tables: _Tables = {}
+    for (schema_, table, _), labels in columns.items():
+        tables[schema_, table] = tables.get((schema_, table), frozenset()) | labels
+    while len(_TABLES) >= _TABLES_LIMIT:
+        _TABLES.pop(next(iter(_TABLES)))
+    _TABLES[id(columns)] = (columns, tables)
+    return tables
 
 
 def _labels_met(query: Query) -> dict[Resource, frozenset[str]]:
