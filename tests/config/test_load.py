@@ -214,17 +214,17 @@ def test_the_target_carries_the_pinned_authorities(tmp_path: Path) -> None:
 
 
 def test_the_built_in_operator_operates_and_a_forbid_of_yours_overrides_it(tmp_path: Path) -> None:
-    from narrows.config.rights import operate_rights
+    from narrows.config.rights import finish, operate_rights
 
     config = load(directory.write(tmp_path), {})
     operator = config.principal(OPERATOR)
     assert operator is not None
-    assert "reload" in operate_rights(config, operator, 0.0)
+    assert "reload" in finish(operate_rights(config, operator, 0.0))
     forbid = '@id("no-values") forbid (principal, action == Action::"view_values", resource);'
     config = load(directory.write(tmp_path, own=forbid), {})
-    assert "view_values" not in operate_rights(config, operator, 0.0)
+    assert "view_values" not in finish(operate_rights(config, operator, 0.0))
     alice = config.principal("alice")
-    assert alice is not None and operate_rights(config, alice, 0.0) == ()
+    assert alice is not None and finish(operate_rights(config, alice, 0.0)) == ()
 
 
 def test_settings_can_be_read_from_a_directory_that_has_other_faults(tmp_path: Path) -> None:

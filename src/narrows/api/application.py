@@ -6,6 +6,7 @@ problem document; a failure shows its type to the log and nothing to the caller.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -65,6 +66,7 @@ def build(gateway: Gateway) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.gateway = gateway
+    app.state.explaining = asyncio.Lock()
     for route in ROUTES:
         app.include_router(route.router)
     app.add_exception_handler(Problem, _on_problem)

@@ -7,19 +7,21 @@ shown or changed. The text that is journalled is made here from names, never fro
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from narrows.api.ports import SOCKET_METHOD, Gateway, Unavailable
 from narrows.api.problems import Problem, problem
 from narrows.config.loaded import operator
+from narrows.config.rights import Steps
 from narrows.model.action import Action
 from narrows.model.principal import Principal, SignedIn
 from narrows.model.reason import Reason
@@ -30,6 +32,8 @@ from narrows.model.session import Client, Session
 from narrows.model.statement import Operation, Protocol, Statement
 
 _TOKEN_LIMIT = 8192
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Call:
     session: Session
     line: str
     """Method and path, such as `POST /v1/tokens`."""
+    explaining: asyncio.Lock
+    """Explanations take time: one at once."""
 
     @property
     def principal(self) -> Principal:
@@ -92,6 +98,17 @@ class Call:
         )
 
 
+async def paced(steps: Steps[T]) -> T:
+    """An answer that takes many questions, with a turn of the loop after each."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+        await asyncio.sleep(0)
+
+
 def gateway_of(request: Request) -> Gateway:
     """The gateway that this application serves."""
     gateway: Gateway = request.app.state.gateway
@@ -117,7 +134,7 @@ async def call_of(request: Request) -> Call:
         token_id=signed_in.token_id,
         expires_at=signed_in.expires_at,
     )
-    return Call(gateway, session, f"{request.method} {request.url.path}")
+    return Call(gateway, session, f"{request.method} {request.url.path}", request.app.state.explaining)
 
 
 async def _signed_in(request: Request, gateway: Gateway, client: Client) -> SignedIn | Refusal:

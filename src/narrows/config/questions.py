@@ -17,6 +17,7 @@ from narrows.model.statement import Fact, Operation, Protocol, Statement
 from narrows.policy import ids
 from narrows.policy.cases import World
 from narrows.policy.explain import Explanation, explain
+from narrows.policy.policyset import PolicySet
 from narrows.policy.request import Query
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
@@ -31,9 +32,13 @@ class QuestionError(Exception):
 def answer(
     config: Config, principal: Principal, connection: str, database: str, statement: Statement, now: float
 ) -> Explanation:
-    """What policy says of a statement in a session of that principal, and why."""
+    """What policy says of a statement in a session of that principal, and why.
+
+    May run in a thread: with many policies it takes long, and its caches are its own.
+    """
     session = hypothetical_session(config, principal, connection, database, now)
-    return explain(config.policies, Query(principal, session, statement, config.labels), now)
+    own = PolicySet(config.policies.policies, config.policies.version, config.policies.uses_time)
+    return explain(own, Query(principal, session, statement, config.labels), now)
 
 
 def question(

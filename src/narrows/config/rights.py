@@ -2,15 +2,17 @@
 
 Laws: nothing is read out of policy texts; every answer is a verdict on a made-up statement. Known are the
 connection, its databases, and the schemas, tables and columns that labels.yaml names, up to a limit; so the
-answer is a guide for people, and only the gate's own verdict counts.
+answer is a guide for people, and only the gate's own verdict counts. Asking takes hundreds of questions of about
+a millisecond each, so the functions are generators: a caller on the event loop lets it turn between two of them.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from narrows.config.loaded import Config
 from narrows.model.action import GROUPS, Action
@@ -35,6 +37,11 @@ _WHOLE = frozenset(GROUPS["session"])
 _WHOLE_KINDS = (ResourceKind.CONNECTION, ResourceKind.DATABASE)
 
 
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""An answer that takes many questions; it yields between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionRights:
     """What one principal may do on one connection."""
@@ -48,34 +55,46 @@ class ConnectionRights:
     """Label -> the lowest rung among the readable columns that bear it; NONE where none is readable."""
 
 
-def operate_rights(config: Config, principal: Principal, now: float) -> tuple[Action, ...]:
+def finish(steps: Steps[T]) -> T:
+    """The answer, without letting anything else run in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+
+
+def operate_rights(config: Config, principal: Principal, now: float) -> Steps[tuple[Action, ...]]:
     """What the principal may do with the gateway itself."""
     session = hypothetical_session(config, principal, "", "", now)
-    return tuple(a for a in _OPERATE if _is_allowed(config, session, a, GATEWAY, now))
+    found = []
+    for action in _OPERATE:
+        if _is_allowed(config, session, action, GATEWAY, now):
+            found.append(action)
+        yield
+    return tuple(found)
 
 
-def connection_rights(config: Config, principal: Principal, name: str, now: float) -> ConnectionRights:
+def connection_rights(config: Config, principal: Principal, name: str, now: float) -> Steps[ConnectionRights]:
     """What the principal may do on one connection; KeyError where there is none of that name."""
-    home = config.connections[name].database
-    session = hypothetical_session(config, principal, name, home, now)
+    session = hypothetical_session(config, principal, name, config.connections[name].database, now)
     places = list(_places(config, name))
-    found = {
-        action: [
-            _is_allowed(config, session, action, place, now)
-            for place in places
-            if action not in _WHOLE or place.kind in _WHOLE_KINDS
-        ]
-        for action in _ON_DATA
-    }
+    found: dict[Action, list[bool]] = {action: [] for action in _ON_DATA}
+    for action, answers in found.items():
+        for place in places:
+            if action not in _WHOLE or place.kind in _WHOLE_KINDS:
+                answers.append(_is_allowed(config, session, action, place, now))
+                yield
     return ConnectionRights(
         connection=name,
         allowed=tuple(action for action, answers in found.items() if all(answers)),
         partly=tuple(action for action, answers in found.items() if any(answers) and not all(answers)),
-        rungs=_rungs(config, session, now),
+        rungs=(yield from _rungs(config, session, now)),
     )
 
 
-def is_reachable(config: Config, principal: Principal, name: str, now: float) -> bool:
+def is_reachable(config: Config, principal: Principal, name: str, now: float) -> Steps[bool]:
     """Whether the principal may open the connection at one database at least."""
     known = config.connections[name]
     for database in known.all_databases:
@@ -83,6 +102,7 @@ def is_reachable(config: Config, principal: Principal, name: str, now: float) ->
         resource = Resource(ResourceKind.DATABASE, (name, database), database == known.database)
         if _is_allowed(config, session, Action.CONNECT, resource, now):
             return True
+        yield
     return False
 
 
@@ -144,7 +164,7 @@ def _tables(config: Config, name: str, database: str) -> list[tuple[str, str]]:
     return sorted({(schema, table) for schema, table, _ in columns})
 
 
-def _rungs(config: Config, session: Session, now: float) -> dict[str, Rung]:
+def _rungs(config: Config, session: Session, now: float) -> Steps[dict[str, Rung]]:
     """The ladder, asked as a SELECT of each labelled table would."""
     lowest: dict[str, Rung] = {}
     readable: dict[str, Rung] = {}
@@ -163,6 +183,7 @@ def _rungs(config: Config, session: Session, now: float) -> dict[str, Rung]:
                 lowest.setdefault(label, Rung.NONE)
                 if column in rungs:
                     readable[label] = min(readable.get(label, Rung.RAW), rungs[column])
+        yield
     return dict(sorted({**lowest, **readable}.items()))
 
 

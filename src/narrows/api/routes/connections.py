@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from narrows.api.calls import Call, Called
+from narrows.api.calls import Call, Called, paced
 from narrows.api.shapes import ConnectionShape
 from narrows.config import rights
 
@@ -16,9 +16,11 @@ async def connections(call: Called) -> tuple[ConnectionShape, ...]:
     """By name; a connection that the caller may not open is not shown."""
     config, now = call.gateway.config, call.gateway.now()
     return tuple(
-        _shape(call, name)
-        for name in sorted(config.connections)
-        if rights.is_reachable(config, call.principal, name, now)
+        [
+            _shape(call, name)
+            for name in sorted(config.connections)
+            if await paced(rights.is_reachable(config, call.principal, name, now))
+        ]
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -65,9 +67,13 @@ async def _answers(call: Call, body: Question, who: str) -> tuple[Explained, ...
             raise Problem(analysed)
         statements = analysed
     now = call.gateway.now()
-    return tuple(
-        shape(s, questions.answer(config, principal, body.connection, database, s, now)) for s in statements
-    )
+    async with call.explaining:
+        return await asyncio.to_thread(
+            lambda: tuple(
+                shape(s, questions.answer(config, principal, body.connection, database, s, now))
+                for s in statements
+            )
+        )
 
 
 def shape(statement: Statement, found: Explanation) -> Explained:

@@ -6,7 +6,7 @@ import math
 
 from fastapi import APIRouter
 
-from narrows.api.calls import Call, Called
+from narrows.api.calls import Call, Called, paced
 from narrows.api.shapes import Rights, WhoAmI
 from narrows.config import rights
 
@@ -25,14 +25,14 @@ async def whoami(call: Called) -> WhoAmI:
         groups=tuple(sorted(principal.groups)),
         method=call.session.method,
         expires_at=expires_at if math.isfinite(expires_at) else None,
-        operate=rights.operate_rights(call.gateway.config, principal, now),
-        connections=tuple(_rights(call, name) for name in sorted(call.gateway.config.connections)),
+        operate=await paced(rights.operate_rights(call.gateway.config, principal, now)),
+        connections=tuple([await _rights(call, name) for name in sorted(call.gateway.config.connections)]),
     )
 
 
-def _rights(call: Call, name: str) -> Rights:
+async def _rights(call: Call, name: str) -> Rights:
     config = call.gateway.config
-    found = rights.connection_rights(config, call.principal, name, call.gateway.now())
+    found = await paced(rights.connection_rights(config, call.principal, name, call.gateway.now()))
     known = config.connections[name]
     return Rights(
         connection=name,
