@@ -1,4 +1,4 @@
-"""A cursor over one payload, so that a reader looks like the documentation's table (section 55.7).
+"""A cursor over one payload, so that a reader looks like the table of its message in the documentation.
 
 Law: every read checks what is left; `finish` checks that nothing is. Text is UTF-8 with surrogateescape,
 so that whatever was sent comes out again byte for byte.
