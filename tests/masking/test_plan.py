@@ -6,13 +6,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from narrows.core import PASS, PASS_ALL, MaskOp
-from narrows.masking import MaskImpossible
+from narrows.masking import MaskImpossible, bearers
+from narrows.masking.bearers import bearers_of
 from narrows.masking.operators.hash import label_key
 from narrows.model.label import Labels, Rung
 from narrows.model.reach import Reach
@@ -328,3 +330,17 @@ def test_a_masked_text_shows_at_most_its_last_four_characters(value: str, rung: 
         assert text == "*" * (len(clean) - len(tail)) + tail
     else:
         assert len(masked) == (12 if rung is Rung.TOKEN else 3)
+
+
+# What is made once ------------------------------------------------------------------------------------------
+
+
+def test_the_labelled_attributes_are_found_once_for_a_snapshot_and_anew_for_another() -> None:
+    known = bearers_of(SNAPSHOT, LABELS)
+    assert bearers_of(SNAPSHOT, LABELS) is known
+    moved = replace(SNAPSHOT, relations={})
+    assert bearers_of(moved, LABELS).labels == {}, "though its id is the same"
+    assert bearers_of(SNAPSHOT, Labels()).labels == {}
+    for _ in range(100):
+        bearers_of(replace(SNAPSHOT), LABELS)
+    assert len(bearers._KNOWN) <= bearers._KNOWN_LIMIT

@@ -37,19 +37,22 @@ class Bearers:
         return Resource(ResourceKind.COLUMN, path, self.snapshot.is_home)
 
 
-_KNOWN: dict[tuple[str, str, str, str], Bearers] = {}
+_KNOWN: dict[tuple[int, int], tuple[Snapshot, Labels, Bearers]] = {}
+"""By the identity of a snapshot and of labels; both are kept, so that their identities stay theirs."""
 _KNOWN_LIMIT = 32
 
 
 def bearers_of(snapshot: Snapshot, labels: Labels) -> Bearers:
-    """The bearers, made once per database, snapshot and version of the labels."""
-    key = (snapshot.connection, snapshot.database, snapshot.id, labels.version)
-    found = _KNOWN.get(key)
-    if found is None:
-        while len(_KNOWN) >= _KNOWN_LIMIT:
-            _KNOWN.pop(next(iter(_KNOWN)))
-        found = _KNOWN[key] = build_bearers(snapshot, labels)
-    return found
+    """The bearers, made once for each snapshot and labels; equal ids are not trusted to mean equal OIDs."""
+    key = (id(snapshot), id(labels))
+    known = _KNOWN.get(key)
+    if known is not None:
+        return known[2]
+    while len(_KNOWN) >= _KNOWN_LIMIT:
+        _KNOWN.pop(next(iter(_KNOWN)))
+    made = build_bearers(snapshot, labels)
+    _KNOWN[key] = (snapshot, labels, made)
+    return made
 
 
 def build_bearers(snapshot: Snapshot, labels: Labels) -> Bearers:
