@@ -45,6 +45,12 @@ def test_junk_is_no_key(tmp_path: Path, name: str, content: bytes) -> None:
         keys.load(tmp_path)
 
 
+def test_keys_that_cannot_be_made_are_a_fault_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KeyFault, match="cannot be made"):
+        keys.load_or_create(tmp_path / "file" / "keys")
+
+
 def test_a_public_key_file_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(KeyFault, match="cannot be read"):
         keys.load_public(tmp_path / "none")

@@ -103,6 +103,22 @@ def test_the_join_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> N
     assert shown is not None and shown.outcome is not None, "and is found when asked for"
 
 
+def test_the_join_is_bounded_in_size_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "WINDOW_CHARACTERS", 2500)
+    journal = place.open(limits=Limits())
+    for _ in range(10):
+        journal.append(statement("x" * 1000))
+    seen = 0
+
+    def meter(size: int) -> None:
+        nonlocal seen
+        seen += size
+
+    next(read.tell(place.directory, Search(kind="statement"), meter))
+    assert seen < place.segment().stat().st_size / 2
+    journal.close()
+
+
 def test_show_finds_a_record_its_outcome_and_its_facts_across_segments(place: Place) -> None:
     journal = place.open()
     ids = fill(journal, 60)

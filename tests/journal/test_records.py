@@ -92,6 +92,7 @@ def test_newer_fields_are_skipped_and_newer_kinds_are_kept_as_they_are() -> None
     assert reshaped == Unknown("outcome", {"status": 7})
     assert records.decode("outcome", b'{"kind":') == Unknown("outcome", {})
     assert records.decode("outcome", b'{"kind":"\xff"}') == Unknown("outcome", {})
+    assert records.decode("outcome", b'{"a":' + b"[" * 100_000) == Unknown("outcome", {})
 
 
 def test_records_are_frozen() -> None:

@@ -175,14 +175,16 @@ class Indexer:
 
     def _run(self) -> None:
         pause = self._interval_s
-        while not self._stopping.is_set():
+        while not self._stopping.wait(pause):
+            began = time.monotonic()
             try:
                 has_more = self.run_once() >= self._batch_records
-                pause = 0.0 if has_more else self._interval_s
             except Exception as fault:  # the index may fail in any way; the journal goes on, the lag shows it
                 self._fault = str(fault)
                 pause = min(BACKOFF_S, max(pause, self._interval_s) * 2)
-            self._stopping.wait(pause)
+            else:
+                # As long as it worked it rests: this thread and the event loop share one interpreter.
+                pause = time.monotonic() - began if has_more else self._interval_s
 
     def _resume(self, writer: str) -> _Reached:
         if writer not in self._reached:

@@ -56,11 +56,14 @@ def generate() -> Keys:
 
 
 def load_or_create(directory: Path) -> Keys:
-    """The keys in a directory of the state, made on the first start."""
-    files.make_directory(directory)
+    """The keys in a directory of the state, made on the first start; raises KeyFault."""
     signing, values = directory / SIGNING_FILE, directory / VALUES_FILE
-    if not signing.exists() and not values.exists():
-        _store(generate(), directory)
+    try:
+        files.make_directory(directory)
+        if not signing.exists() and not values.exists():
+            _store(generate(), directory)
+    except OSError as fault:
+        raise KeyFault(f"The journal's keys cannot be made in {directory}: {fault.strerror}.") from fault
     return load(directory)
 
 

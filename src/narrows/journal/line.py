@@ -23,7 +23,7 @@ LINE_BYTES: Final = 128 << 20
 """No line is longer; a statement of 16 MiB escapes to at most 96 MiB."""
 
 _LINE = re.compile(rb'\{"hash":"([0-9a-f]{64})",')
-_BODY = re.compile(rb'"seq":(\d{1,19}),"at":(-?\d{1,15}\.\d{6}),"kind":"([a-z_]{1,40})"')
+_BODY = re.compile(rb'"seq":(\d{1,19}),"at":(-?\d{1,11}\.\d{6}),"kind":"([a-z_]{1,40})"')
 _SIGNATURE = re.compile(rb',"key":"([0-9a-f]{16})"(,"signature":"([0-9a-f]{128})"\})\Z')
 _DOMAIN: Final = b"narrows journal line 1\n"
 

@@ -21,8 +21,12 @@ from narrows.store.journal_index import Search, spellings
 
 OUTCOME_WINDOW = 10_000
 """An outcome is looked for among so many statements that follow; later ones are found by `show`."""
+WINDOW_CHARACTERS = 16 << 20
+"""And while what waits for its outcome is no longer than this."""
 
 Meter = Callable[[int], None]
+Wanted = Callable[[line.Parsed], bool]
+"""Looks at a line before its record is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,27 @@ def read_entries(directory: Path, meter: Meter | None = None) -> Iterator[Entry]
 
 
 def read_chain(
-    directory: Path, writer: str, *, first: int = 0, meter: Meter | None = None
+    directory: Path,
+    writer: str,
+    *,
+    first: int = 0,
+    meter: Meter | None = None,
+    wanted: Wanted | None = None,
 ) -> Iterator[Entry]:
     """One writer's entries from its first kept segment, or from segment `first`."""
     for segment in files.list_segments(directory, writer):
         if segment >= first:
-            yield from read_segment(directory, writer, segment, meter=meter)
+            yield from read_segment(directory, writer, segment, meter=meter, wanted=wanted)
 
 
 def read_segment(
-    directory: Path, writer: str, segment: int, *, offset: int = 0, meter: Meter | None = None
+    directory: Path,
+    writer: str,
+    segment: int,
+    *,
+    offset: int = 0,
+    meter: Meter | None = None,
+    wanted: Wanted | None = None,
 ) -> Iterator[Entry]:
     """The entries of one segment from a byte offset on."""
     try:
@@ -69,18 +84,21 @@ def read_segment(
     with file:
         file.seek(offset)
         while (raw := file.readline(line.LINE_BYTES)).endswith(b"\n"):
-            entry = _entry(writer, segment, offset, raw[:-1])
-            offset += len(raw)
+            begin, offset = offset, offset + len(raw)
             if meter is not None:
                 meter(len(raw))
-            if entry is not None:
-                yield entry
+            parsed = line.parse(raw[:-1])
+            if parsed is not None and (wanted is None or wanted(parsed)):
+                record = records.decode(parsed.kind, raw)
+                hash_ = parsed.hash.decode()
+                yield Entry(writer, segment, begin, parsed.seq, parsed.at, hash_, record)
 
 
 def tell(directory: Path, wanted: Search, meter: Meter | None = None) -> Iterator[Told]:
     """What matches, oldest first, statements with their outcomes; outcomes do not come by themselves."""
     waiting: OrderedDict[str, Told] = OrderedDict()
     open_ids: set[str] = set()
+    size = 0
     for entry in read_entries(directory, meter):
         record = entry.record
         if isinstance(record, OutcomeRecord):
@@ -89,11 +107,15 @@ def tell(directory: Path, wanted: Search, meter: Meter | None = None) -> Iterato
                 waiting[record.record] = Told(waiting[record.record].entry, record)
         elif matches(entry, wanted):
             waiting[entry.id] = Told(entry)
+            size += _size(entry)
             if isinstance(record, StatementRecord) and (record.effect == "allow" or record.is_observed):
                 open_ids.add(entry.id)
-        while waiting and (next(iter(waiting)) not in open_ids or len(waiting) > OUTCOME_WINDOW):
+        while waiting and (
+            next(iter(waiting)) not in open_ids or len(waiting) > OUTCOME_WINDOW or size > WINDOW_CHARACTERS
+        ):
             id_, told = waiting.popitem(last=False)
             open_ids.discard(id_)
+            size -= _size(told.entry)
             yield told
     yield from waiting.values()
 
@@ -104,20 +126,25 @@ def show(directory: Path, record_id: str) -> Shown | None:
     if place is None or place[0] not in files.list_writers(directory):
         return None
     writer, seq = place
-    segment = _segment_of(directory, writer, seq)
-    requests: dict[str, tuple[int, int]] = {}
+    name = f'"record":"{record_id}"'.encode()
+
+    def is_about(parsed: line.Parsed) -> bool:
+        if parsed.seq <= seq:
+            return parsed.seq == seq or parsed.kind == "facts"
+        return parsed.kind == "outcome" and name in parsed.body
+
     entry = None
-    for found in read_chain(directory, writer, first=segment):
-        if isinstance(found.record, Facts) and entry is None:
-            requests[found.record.of] = (found.segment, found.offset)
+    requests: dict[str, tuple[int, int]] = {}
+    first = _segment_of(directory, writer, seq)
+    for found in read_chain(directory, writer, first=first, wanted=is_about):
         if found.seq == seq:
             entry = found
             if not isinstance(found.record, StatementRecord):
                 return Shown(found, None, None)
-        if entry is None and found.seq > seq:
-            return None
-        if isinstance(found.record, OutcomeRecord) and found.record.record == record_id:
-            return Shown(entry or found, found.record, _facts(directory, writer, entry, requests))
+        elif isinstance(found.record, Facts):
+            requests[found.record.of] = (found.segment, found.offset)
+        elif entry is not None and isinstance(found.record, OutcomeRecord):
+            return Shown(entry, found.record, _facts(directory, writer, entry, requests))
     return Shown(entry, None, _facts(directory, writer, entry, requests)) if entry else None
 
 
@@ -166,20 +193,16 @@ def tables_of(entry: Entry) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tables))
 
 
+def _size(entry: Entry) -> int:
+    return len(getattr(entry.record, "text", "")) + len(getattr(entry.record, "values", ""))
+
+
 def _spelled(entry: Entry) -> set[str]:
     return {form for table in tables_of(entry) for form in spellings(table)}
 
 
 def _is_person(principal: str, person: str) -> bool:
     return principal == person or ("/" not in person and principal.endswith("/" + person))
-
-
-def _entry(writer: str, segment: int, offset: int, raw: bytes) -> Entry | None:
-    parsed = line.parse(raw)
-    if parsed is None:
-        return None
-    record = records.decode(parsed.kind, raw)
-    return Entry(writer, segment, offset, parsed.seq, parsed.at, parsed.hash.decode(), record)
 
 
 def _segment_of(directory: Path, writer: str, seq: int) -> int:
@@ -197,8 +220,8 @@ def _segment_of(directory: Path, writer: str, seq: int) -> int:
     return numbers[low] if numbers else 0
 
 
-def _facts(directory: Path, writer: str, entry: Entry | None, places: dict[str, tuple[int, int]]) -> Any:
-    if entry is None or not isinstance(entry.record, StatementRecord) or entry.record.facts not in places:
+def _facts(directory: Path, writer: str, entry: Entry, places: dict[str, tuple[int, int]]) -> Any:
+    if not isinstance(entry.record, StatementRecord) or entry.record.facts not in places:
         return None
     segment, offset = places[entry.record.facts]
     found = next(read_segment(directory, writer, segment, offset=offset), None)

@@ -409,12 +409,13 @@ def decode(kind: str, line: bytes) -> Record | Unknown:
     """The record of a line; what is unknown, malformed or of a newer shape comes as `Unknown`."""
     typed = _typed.get(kind)
     if typed is not None:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*_MALFORMED):
             return typed.decode(line)
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with suppress(*_MALFORMED):
         members = _decoder.decode(line)
         return Unknown(kind, {name: value for name, value in members.items() if name not in _ENVELOPE})
     return Unknown(kind, {})
 
 
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENVELOPE = frozenset({"hash", "seq", "at", "kind"})
