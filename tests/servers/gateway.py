@@ -25,6 +25,7 @@ import yaml
 from narrows.journal import read
 from narrows.journal.records import Entry
 from tests.servers import processes
+from tests.servers.fetch import is_open_to_all
 from tests.servers.postgres import Database
 
 NARROWS = str(Path(sys.executable).with_name("narrows"))
@@ -40,6 +41,8 @@ class Gateway:
     port: int
     environment: dict[str, str]
     running: processes.Running
+    user: str | None = None
+    """Whom the gateway runs as; None is ourselves."""
     _tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -139,7 +142,7 @@ class Gateway:
 
     def start_again(self) -> None:
         """After `kill`: the same directory, the same port."""
-        self.running = _start(self.directory, self.environment)
+        self.running = _start(self.directory, self.environment, self.user)
         _wait(self)
 
 
@@ -186,9 +189,15 @@ def started(
     changes: Configure | None = None,
     files: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    at: Path | None = None,
 ) -> Iterator[Gateway]:
-    """A gateway for the length of a `with`, with the application's credential stored."""
-    directory = processes.scratch_directory("gw") / "gateway"
+    """A gateway for the length of a `with`, with the application's credential stored.
+
+    `at` is the configuration directory where it must be a certain one; `user` whom the gateway runs as.
+    """
+    scratch = processes.scratch_directory("gw")
+    directory = at or scratch / "gateway"
     try:
         port = prepare(directory, database, changes, files)
         environ = {
@@ -198,7 +207,9 @@ def started(
             "NO_COLOR": "1",
             **(environment or {}),
         }
-        gateway = Gateway(directory, database, port, environ, _start(directory, environ))
+        if user is not None:
+            subprocess.run(["chown", "-R", user, str(scratch), str(directory)], check=True)
+        gateway = Gateway(directory, database, port, environ, _start(directory, environ, user), user)
         try:
             _wait(gateway)
             gateway.operate(
@@ -208,14 +219,27 @@ def started(
         finally:
             gateway.running.stop()
     finally:
-        shutil.rmtree(directory.parent, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _start(directory: Path, environment: Mapping[str, str]) -> processes.Running:
-    command = [NARROWS, "serve", "--config", str(directory)]
+def _start(directory: Path, environment: Mapping[str, str], user: str | None = None) -> processes.Running:
+    command, extra = [NARROWS, "serve", "--config", str(directory)], {}
+    if user is not None:
+        python, extra = _python_for_all()
+        command = [python, "-c", "from narrows.cli import main; main()", *command[1:]]
     return processes.start(
-        command, directory.parent / "gateway.log", environment=environment, stop_signal=signal.SIGTERM
+        command, directory.parent / "gateway.log", user, {**environment, **extra}, signal.SIGTERM
     )
+
+
+def _python_for_all() -> tuple[str, dict[str, str]]:
+    """A Python that any user may run, with our packages: ours may stand under a closed home directory."""
+    packages = os.pathsep.join(path for path in sys.path if path)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for candidate in (os.path.realpath(sys.executable), f"/usr/bin/{version}"):
+        if Path(candidate).exists() and is_open_to_all(Path(candidate).parent):
+            return candidate, {"PYTHONPATH": packages}
+    raise processes.ServerError(f"no {version} that every user may run: apt-get install {version}")
 
 
 def _wait(gateway: Gateway) -> None:

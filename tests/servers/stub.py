@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from narrows.wire.postgres import backend, frontend
 from narrows.wire.postgres.message import Message
@@ -44,7 +45,8 @@ def result(rows: list[tuple[str | None, ...]], width: int = 1) -> bytes:
     """RowDescription, rows and CommandComplete of a SELECT."""
     columns = tuple(field_named(f"c{number}") for number in range(len(rows[0]) if rows else width))
     data = [backend.DataRow(tuple(None if text is None else text.encode() for text in row)) for row in rows]
-    messages = [backend.RowDescription(columns), *data, backend.CommandComplete(f"SELECT {len(rows)}")]
+    messages: list[backend.BackendMessage] = [backend.RowDescription(columns), *data]
+    messages.append(backend.CommandComplete(f"SELECT {len(rows)}"))
     return b"".join(backend.build(message) for message in messages)
 
 
@@ -83,8 +85,7 @@ class _Session(asyncio.Protocol):
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         self._stub.open += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -120,7 +121,7 @@ class _Session(asyncio.Protocol):
                 self._transport.close()
 
     def _greet(self) -> None:
-        messages = [
+        messages: list[backend.BackendMessage] = [
             backend.AuthenticationOk(),
             *(backend.ParameterStatus(name, value) for name, value in _PARAMETERS.items()),
             backend.BackendKeyData(self._number, b"stub"),
