@@ -6,6 +6,7 @@ Each test shows both: Cedar used in the obvious way says Allow, narrows says den
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cedarpy
 import pytest
@@ -219,6 +220,16 @@ def test_a_statement_that_names_nothing_it_does_is_denied() -> None:
     verdict = policy.evaluate(load(EVERYTHING), query(SAM, statement()), NOW)
     assert verdict.effect is Effect.DENY
     assert verdict.reason is Reason.EFFECT_UNDECIDED
+
+
+def test_an_empty_statement_does_nothing_and_needs_no_permit() -> None:
+    empty = replace(statement(), kind="empty")
+    assert policy.evaluate(load(""), query(SAM, empty), NOW).effect is Effect.ALLOW
+    ssn = Resource(ResourceKind.COLUMN, ("shop", "shop", "public", "orders", "ssn"))
+    odd = replace(statement(discloses={ssn: {"ssn"}}), kind="empty")
+    assert policy.evaluate(load(""), query(SAM, odd), NOW).effect is Effect.DENY
+    does = replace(statement((Action.DROP, table("orders"))), kind="empty")
+    assert policy.evaluate(load(""), query(SAM, does), NOW).effect is Effect.DENY
 
 
 def test_a_fact_of_the_wrong_type_is_a_deny() -> None:

@@ -21,6 +21,8 @@ from narrows.policy.ladder import climb
 from narrows.policy.policyset import NOTHING_LIFTED, PolicySet
 from narrows.policy.request import Json
 
+EMPTY = "empty"
+"""The kind of a statement that holds none, such as `;` or a comment."""
 _IN_ERROR = re.compile(r"policy `([^`]+)`")
 
 
@@ -57,6 +59,8 @@ def cannot_ask(why: str) -> Decision:
 
 def _decide(evaluation: Evaluation, lifted: frozenset[str]) -> Decision:
     operations = range(len(evaluation.request["operations"]))
+    if _is_empty(evaluation.request):
+        return Decision(Effect.ALLOW)
     if not operations:
         return Decision(Effect.DENY, Reason.EFFECT_UNDECIDED, "the statement names nothing that it does")
     first = evaluation.ask([evaluation.operation(index) for index in operations], lifted)
@@ -69,6 +73,11 @@ def _decide(evaluation: Evaluation, lifted: frozenset[str]) -> Decision:
         return _erred(evaluation.policies, revealed)
     ids = _ids((*first, *(answer for answer in revealed if answer.is_allowed)))
     return Decision(Effect.ALLOW, policies=ids, rungs=rungs, alerts=_alerts(evaluation.policies, ids))
+
+
+def _is_empty(request: Json) -> bool:
+    """The analysis found no statement in the text: nothing is done, so nothing need be permitted."""
+    return request["kind"] == EMPTY and not request["operations"] and not request["disclosures"]
 
 
 def _refuse(evaluation: Evaluation, first: list[Answer]) -> Decision:

@@ -47,6 +47,7 @@ def build(query: Query) -> Json:
     slice_ = _Slice(query)
     request = {
         "shape": SHAPE,
+        "kind": statement.kind,
         "principal": _uid(query.principal.kind, query.principal.name),
         "context": {
             "client": _record(schema.CLIENT, _client_facts(query.session)),

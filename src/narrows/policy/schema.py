@@ -87,6 +87,17 @@ BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
     Action.FILTER: (
         FactRule("kind", FactType.STRING, "other", FILTER_KINDS, "how the column is used in a condition"),
     ),
+    **dict.fromkeys(
+        (Action.CONFIGURE, Action.SHOW, Action.CONFIGURE_SERVER, Action.ASSUME_ROLE),
+        (FactRule("setting", FactType.STRING, "", help="the setting, or `all`"),),
+    ),
+    **dict.fromkeys(
+        (Action.LISTEN, Action.NOTIFY), (FactRule("channel", FactType.STRING, "", help="the channel's name"),)
+    ),
+    **dict.fromkeys(
+        (Action.CREATE, Action.ALTER, Action.DROP),
+        (FactRule("extension", FactType.STRING, help="the extension, where it is one"),),
+    ),
 }
 """Facts of one operation, by its action."""
 _WITHOUT_SQL = frozenset({Action.CONNECT, *GROUPS["operate"]})
