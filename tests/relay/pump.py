@@ -85,6 +85,7 @@ class Pump:
     chunk: int = 65536
     port: int = 0
     _cache: Cache = field(default_factory=Cache)
+    drivers: list[_Driver] = field(default_factory=list)
     _by_key: dict[tuple[int, bytes], _Driver] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
@@ -103,7 +104,7 @@ class Pump:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._session(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         except BaseException as failure:
             self.failures.append(failure)
@@ -130,10 +131,12 @@ class Pump:
         context = Context(self.view(), self.labels, Secret("0" * 32), self._cache, parameters=parameters)
         driver = _Driver(self, Session(context), writer, up_writer, key)
         self._by_key[key] = driver
+        self.drivers.append(driver)
         try:
             await driver.work(reader, up_reader, rest)
         finally:
             del self._by_key[key]
+            self.drivers.remove(driver)
             up_writer.close()
 
 
