@@ -10,7 +10,8 @@
             case Message(kind, payload): ...        # may call target.set_plan(...) before the next `next`
 
 Laws: a row without a plan raises ProtocolError, and a plan ends with its result; nothing is held beyond
-`Limits`; how the stream was cut changes nothing.
+`Limits`; how the stream was cut changes nothing. While `target.is_inside_row` only the next `Rows` may be sent
+to the client.
 """
 
 from narrows.core.items import CopyRun, Rows

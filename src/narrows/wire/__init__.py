@@ -1,1 +1,1 @@
-"""Codecs between bytes and messages: no I/O, no clock, no randomness; `errors.ProtocolError` is all they raise."""
+"""Codecs between bytes and messages: no I/O, no clock, no randomness; all they raise is `ProtocolError`."""

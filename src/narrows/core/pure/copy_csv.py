@@ -16,7 +16,8 @@ class CsvFormat:
     """Reads and writes rows under one plan."""
 
     __slots__ = (
-        "_changes", "_delimiter", "_escape", "_escaped", "_field", "_null", "_quote", "_quoted_end", "_special", "_width",
+        "_changes", "_delimiter", "_escape", "_escaped", "_field", "_null", "_quotable", "_quote", "_quoted_end",
+        "_special", "_width",
     )  # fmt: skip
 
     def __init__(self, plan: CopyPlan) -> None:
@@ -29,6 +30,7 @@ class CsvFormat:
         self._field = re.compile(rb"%b(?:%b)%b|[^%b%b\r\n]*+" % (quote, inside, quote, delimiter, quote))
         self._quoted_end = re.compile(rb"%b%b" % (inside, quote))
         self._escaped = re.compile(rb"%b([%b%b])" % (escape, quote, escape))
+        self._quotable = re.compile(rb"[%b%b\r\n]" % (delimiter, quote))
         self._special = re.compile(rb"[%b%b]" % (quote, escape))
         self._changes = written_changes(columns, plan.null, self._decode, self._encode)
 
@@ -101,4 +103,4 @@ class CsvFormat:
     def _must_quote(self, value: bytes) -> bool:
         if value in (self._null, b"\\."):
             return True
-        return any(mark in value for mark in (self._delimiter, self._quote, b"\n", b"\r"))
+        return self._quotable.search(value) is not None

@@ -85,7 +85,7 @@ def steps(columns: tuple[ColumnMask, ...]) -> list[Step]:
 def mask_fields(
     plan: list[Step], data: bytes, kept: int, field: int, end: int, pieces: list[bytes]
 ) -> tuple[int, int]:
-    """Add to `pieces` what stands from `kept` to `end`, fields starting at `field`: (bytes grown, values masked).
+    """Add to `pieces` what stands from `kept` to `end`, its fields from `field` on: (bytes grown, values masked).
 
     No value is looked at before its end is known to be inside the row. Lengths are never negative but for
     NULL, so `field` only grows, and one that runs over the end shows when the row is done.

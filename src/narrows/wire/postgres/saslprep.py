@@ -33,7 +33,7 @@ def saslprep(text: str) -> str:
 
 
 def password_bytes(password: str) -> bytes:
-    """What both ends derive keys from: the password prepared, or as it is where it cannot be (PostgreSQL does so)."""
+    """What both ends derive keys from: the password prepared; as it is where that fails, as in PostgreSQL."""
     raw = password.encode("utf-8", "surrogateescape")
     if raw.isascii():
         return raw

@@ -64,7 +64,7 @@ def make_verifier(password: str, salt: bytes, iterations: int = DEFAULT_ITERATIO
 
 
 def end_point_binding(certificate: bytes, hash_name: str) -> bytes:
-    """The binding data of a server certificate (DER) whose signature uses this hash; md5 and sha1 give way to sha256."""
+    """The binding data of a server certificate (DER) signed with this hash; for md5 and sha1 it is sha256."""
     name = hash_name.lower().replace("-", "")
     return hashlib.new("sha256" if name in ("md5", "sha1") else name, certificate).digest()
 
@@ -221,7 +221,7 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 def _attributes(text: str, names: str, side: Side) -> list[str]:
-    """The values of these attributes, which come first and in this order; extensions may follow, `m` may not."""
+    """The values of these attributes, first and in this order; extensions may follow, `m` may not."""
     pieces = text.split(",")
     for piece, name in zip(pieces, names, strict=False):
         if not piece.startswith(f"{name}="):
