@@ -62,7 +62,6 @@ class PgBackend(Inbox):
     def set_plan(self, plan: Plan | None) -> None:
         """What is done to the rows (DataRow) of the next result."""
         self._plan = plan
-        self._masker = None
         if plan is not None:
             self._is_passing = plan.is_passing
             self._width = _ANY_WIDTH if plan.columns is None else len(plan.columns)
@@ -109,7 +108,7 @@ class PgBackend(Inbox):
         if self._is_passing:
             return self._pass_rows()
         masker = self._masker
-        if masker is None:
+        if masker is None or masker.plan is not self._plan:  # kept: the same statement often comes again
             masker = self._masker = RowMasker(self._plan)
         data, self._at, rows, masked = masker.run(self._data, self._at)
         return Rows(data, rows, masked)
@@ -213,7 +212,7 @@ class PgBackend(Inbox):
         return Rows(self._data[start : self._at], 0 if self._inside else 1, 0)
 
     def _end_result(self) -> None:
-        self._plan = self._masker = self._copy_plan = self._copy = None
+        self._plan = self._copy_plan = self._copy = None
 
     def _end_copy(self) -> None:
         masker = self._copy

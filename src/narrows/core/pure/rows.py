@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from narrows.core.plan import ColumnMask, Plan
+from narrows.core.plan import ColumnMask, MaskOp, Plan
 from narrows.core.pure import masks
 from narrows.wire.errors import ProtocolError
 
@@ -30,9 +30,10 @@ Step = tuple[int, masks.Mask | bytes | None]
 class RowMasker:
     """A plan made ready to be applied."""
 
-    __slots__ = ("_steps", "_width")
+    __slots__ = ("_steps", "_width", "plan")
 
     def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self._width = len(plan.columns or ())
         self._steps = steps(plan.columns or ())
 
@@ -73,11 +74,10 @@ def steps(columns: tuple[ColumnMask, ...]) -> list[Step]:
     made: list[Step] = []
     passing = 0
     for column in columns:
-        change = masks.field_change(column)
-        if change is None:
+        if column.op is MaskOp.PASS:
             passing += 1
         else:
-            made.append((passing, change))
+            made.append((passing, masks.field_change(column)))
             passing = 0
     return [*made, (passing, None)]
 
