@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
@@ -17,6 +18,7 @@ from narrows.model.statement import Operation, Protocol, Statement
 from narrows.model.verdict import Effect, MaskObligation, Verdict
 from narrows.policy import request
 from narrows.policy.decide import decide
+from narrows.policy.evaluation import Evaluation
 from tests.policy.world import ADA, FRIDA, LOADER, NOW, SAM, column, load, query, session, statement, table
 
 READ = '@id("reads") permit(principal, action in Action::"read", resource in Connection::"shop");'
@@ -277,3 +279,28 @@ def test_a_table_bears_what_its_columns_bear() -> None:
     other = Resource(ResourceKind.TABLE, ("shop", "archive", "public", "orders"), is_home=False)
     asked = replace(query(SAM, statement((Action.SELECT, other))), labels=LABELS)
     assert evaluate(text, asked).effect is Effect.ALLOW
+
+
+def test_a_fact_that_cannot_be_remembered_is_decided_all_the_same() -> None:
+    odd = replace(SELECT, facts={"touches": ["a"]})
+    assert evaluate(READ, query(SAM, odd)).reason is Reason.POLICY_ERROR
+
+
+def test_an_engine_that_breaks_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """As pyo3 names it."""
+
+    for failure in (PanicException(), RuntimeError(), MemoryError()):
+        monkeypatch.setattr(Evaluation, "ask", mock.Mock(side_effect=failure))
+        verdict = evaluate(READ, query(SAM, SELECT))
+        assert (verdict.effect, verdict.reason) == (Effect.DENY, Reason.POLICY_ERROR)
+    monkeypatch.setattr(Evaluation, "ask", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(READ, query(SAM, SELECT))
+
+
+def test_a_huge_statement_is_decided_and_not_remembered() -> None:
+    policies = load(READ)
+    asked = statement(*((Action.SELECT, table(f"t{number}")) for number in range(300)))
+    assert policy.evaluate(policies, query(SAM, asked), NOW).effect is Effect.ALLOW
+    assert len(policies.verdicts) == 0

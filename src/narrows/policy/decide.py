@@ -23,6 +23,8 @@ from narrows.policy.request import Json
 
 EMPTY = "empty"
 """The kind of a statement that holds none, such as `;` or a comment."""
+_PANIC = "PanicException"
+"""What a panic inside the engine becomes; no `Exception`, and not importable by name."""
 _IN_ERROR = re.compile(r"policy `([^`]+)`")
 
 
@@ -47,8 +49,12 @@ def decide(
     """The decision on a request; it never raises, for what Cedar cannot take is a deny."""
     try:
         return _decide(Evaluation(policies, request, now), lifted)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as failure:
+    except Exception as failure:  # whatever the engine cannot take must not open the gate
         return cannot_ask(type(failure).__name__)
+    except BaseException as failure:
+        if type(failure).__name__ != _PANIC:
+            raise
+        return cannot_ask("the policy engine failed")
 
 
 def cannot_ask(why: str) -> Decision:

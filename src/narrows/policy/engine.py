@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from narrows.model.session import Session
 from narrows.model.verdict import Effect, MaskObligation, Verdict
 from narrows.policy import request
 from narrows.policy.decide import Decision, cannot_ask, decide
@@ -17,8 +18,8 @@ from narrows.policy.request import Json, Query
 
 __all__ = ["PolicySet", "Query", "evaluate", "load", "reevaluate"]
 
-_CACHED_OPERATIONS = 64
-"""A statement with more operations is decided each time: its key would cost memory for little."""
+_REMEMBERED_PARTS = 256
+"""A statement with more operations and disclosures is decided each time: its key would cost memory for little."""
 
 
 def evaluate(policies: PolicySet, query: Query, now: float) -> Verdict:
@@ -26,14 +27,18 @@ def evaluate(policies: PolicySet, query: Query, now: float) -> Verdict:
     refusal = query.statement.refusal
     if refusal is not None:
         return Verdict(Effect.DENY, refusal.reason, refusal.message, versions=_versions(policies, query))
-    if policies.uses_time or len(query.statement.operations) > _CACHED_OPERATIONS:
+    key = None if policies.uses_time or _parts(query) > _REMEMBERED_PARTS else _key(query)
+    if key is None:
         return _evaluate(policies, query, now)
-    key = _key(query)
     known = policies.verdicts.get(key)
     if known is None:
         known = _evaluate(policies, query, now)
         policies.verdicts.put(key, known)
     return known
+
+
+def _parts(query: Query) -> int:
+    return len(query.statement.operations) + len(query.statement.disclosures)
 
 
 def reevaluate(policies: PolicySet, recorded: Json, now: float) -> Decision:
@@ -74,29 +79,36 @@ def _versions(policies: PolicySet, query: Query) -> Mapping[str, str]:
     return {**query.statement.versions, **labels, "policy": policies.version}
 
 
-def _key(query: Query) -> object:
-    """Everything that `request.build` and `_versions` read, in hashable form."""
+def _key(query: Query) -> object | None:
+    """Everything that `request.build` and `_versions` read, in hashable form; None where a fact has none."""
     statement, session = query.statement, query.session
-    return (
+    key = (
         query.principal,
-        None
-        if session is None
-        else (
-            session.connection,
-            session.database,
-            session.client,
-            session.method,
-            session.mode,
-            session.protocol,
-            bool(session.task),
-        ),
+        _session_key(session) if session else None,
         statement.kind,
-        tuple(
-            (operation.action, operation.resource, operation.labels, tuple(operation.facts.items()))
-            for operation in statement.operations
-        ),
+        tuple([(one.action, one.resource, one.labels, *one.facts.items()) for one in statement.operations]),
         tuple(statement.disclosures.items()),
         tuple(statement.facts.items()),
         tuple(statement.versions.items()),
         None if query.labels is None else query.labels.version,
+    )
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _session_key(session: Session) -> tuple[object, ...]:
+    client = session.client
+    return (
+        session.connection,
+        session.database,
+        client.address,
+        client.is_tls,
+        client.application,
+        session.method,
+        session.mode,
+        session.protocol,
+        bool(session.task),
     )

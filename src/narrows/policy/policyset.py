@@ -19,6 +19,7 @@ from narrows.policy.cache import Lru
 INDEX_ABOVE = 50
 """Up to this many policies one slice serves every request."""
 _SLICES = 512
+_VERDICTS = 2048
 
 NOTHING_LIFTED: frozenset[str] = frozenset()
 
@@ -64,7 +65,7 @@ class PolicySet:
         self.version = version
         self.uses_time = uses_time
         self.reviewable = frozenset(policy.id for policy in policies.values() if policy.review)
-        self.verdicts: Lru[object, Verdict] = Lru(limit=4096)
+        self.verdicts: Lru[object, Verdict] = Lru(limit=_VERDICTS)
         self._slices: Lru[tuple[frozenset[str], str | None, str], cedarpy.PolicySet] = Lru(limit=_SLICES)
 
     def __repr__(self) -> str:
