@@ -144,6 +144,17 @@ def test_faults_of_all_files_are_listed_together(tmp_path: Path) -> None:
     assert all(fault.message for fault in found)
 
 
+def test_one_mistake_is_one_fault_and_not_one_for_everything_that_names_it(tmp_path: Path) -> None:
+    (fault,) = faults_of(
+        directory.write(tmp_path, broken("database: shop", "database: shop\n    port: 99999"))
+    )
+    assert fault.path == "connections.shop.port"
+    (fault,) = faults_of(directory.write(tmp_path, broken("support: {}", "support: {descripton: x}")))
+    assert fault.path == "groups.support.descripton"
+    (fault,) = faults_of(directory.write(tmp_path, labels="labels: {ssn: {none: bogus}}\n"))
+    assert (fault.file, fault.line, fault.path) == ("labels.yaml", 1, "labels.ssn.none")
+
+
 def test_a_policy_fault_names_file_and_line(tmp_path: Path) -> None:
     policy = broken('Group::"finance"', 'Group::"finanze"', POLICY)
     (fault,) = faults_of(directory.write(tmp_path, policy=policy))
