@@ -134,7 +134,7 @@ async def test_scram_is_bound_to_the_channel(shared_shop: Database, monkeypatch:
     target = target_of(shared_shop, shared_shop.app)
     await close(await opened(target, shared_shop.app))
     monkeypatch.setattr(upstream_module, "_end_point", lambda session: b"another certificate's digest")
-    assert await fault_of(opened(target, shared_shop.app)) is Fault.REFUSED
+    assert await fault_of(opened(target, shared_shop.app)) is Fault.NOT_ADMITTED
 
 
 @pytest.mark.parametrize("role", ["md5_app", "plain_app", "trusted_app", "tls_app"])

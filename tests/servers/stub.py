@@ -13,7 +13,7 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -71,6 +71,8 @@ class Stub:
     """A running stub, with what it saw."""
 
     port: int
+    answer: Callable[[str], bytes] = answer
+    """What is said to a simple Query, before ReadyForQuery."""
     texts: list[str] = field(default_factory=list)
     cancels: list[tuple[int, bytes]] = field(default_factory=list)
     open: int = 0
@@ -135,7 +137,7 @@ class _Session(asyncio.Protocol):
         elif message.kind == b"Q":
             text = frontend.parse_query(message.payload).text
             self._stub.texts.append(text)
-            self._transport.write(answer(text) + backend.build(backend.ReadyForQuery("I")))
+            self._transport.write(self._stub.answer(text) + backend.build(backend.ReadyForQuery("I")))
         elif message.kind in _EXTENDED:
             self._transport.write(backend.build(_EXTENDED[message.kind]))
 

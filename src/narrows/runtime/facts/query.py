@@ -73,6 +73,7 @@ class Queries:
                 self.upstream.conduit.write(frontend.build(frontend.Query(text)))
                 await self._done
         except BaseException:
+            self._error = self._error or QueryFailed("a statement was abandoned")
             self.upstream.conduit.abort()
             raise
         finally:
