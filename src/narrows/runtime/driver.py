@@ -207,7 +207,7 @@ class SessionDriver:
             case Own(text, purpose):
                 self._in_order(self._own(text, purpose))
             case Analyse(hold, text):
-                self._await(hold, self._analyse(hold, text))
+                self._hold(hold, self._analyse(hold, text))  # its time limit needs a task
             case Withdraw(hold):
                 if task := self._waiting.pop(hold.number, None):
                     task.cancel()
@@ -222,9 +222,13 @@ class SessionDriver:
         """Run `work` at once as far as it goes without waiting; the rest of it becomes a task."""
         rest = _eagerly(work)
         if rest is not None:
-            task = self._spawn(rest)
-            self._waiting[hold.number] = task
-            task.add_done_callback(lambda _: self._waiting.pop(hold.number, None))
+            self._hold(hold, rest)
+
+    def _hold(self, hold: Hold, work: Coroutine[object, object, None]) -> None:
+        """Run `work` as a task that ends when the hold is withdrawn."""
+        task = self._spawn(work)
+        self._waiting[hold.number] = task
+        task.add_done_callback(lambda _: self._waiting.pop(hold.number, None))
 
     def _in_order(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` before the next command, waiting for it where it must wait."""

@@ -1,0 +1,1 @@
+"""Real gateways between real clients and real PostgreSQL: one file per promise."""
