@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -81,13 +82,11 @@ async def test_psycopg_copy_and_server_cursor(pump: Pump, table: Database) -> No
 
 async def test_psycopg_cancel(pump: Pump) -> None:
     async with await _connect(pump, autocommit=True) as connection:
-        import asyncio
-
         running = asyncio.create_task(
             connection.execute("select count(*) from generate_series(1, 1000000000)")
         )
         await asyncio.sleep(0.2)
-        await asyncio.to_thread(connection.cancel)
+        await connection.cancel_safe(timeout=5)
         with pytest.raises(psycopg.errors.QueryCanceled):
             await running
         assert (await (await connection.execute("select 1")).fetchone())[0] == 1

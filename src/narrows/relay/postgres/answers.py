@@ -14,8 +14,8 @@ from narrows.masking.plan import MaskImpossible
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.relay.machine import Cancel, SchemaChanged
+from narrows.relay.postgres import probe, unasked
 from narrows.relay.postgres import refusal as words
-from narrows.relay.postgres import unasked
 from narrows.relay.postgres.replies import Expected, Step, Want, step
 from narrows.relay.postgres.runs import Run
 from narrows.relay.postgres.state import Mode, State
@@ -44,6 +44,9 @@ def arm(state: State) -> None:
     """The first entry is new: if it is an Execute, its rows come next and need their plan now."""
     head = state.replies.head
     if head is None or head.want is not Want.EXECUTE:
+        return
+    if head.is_ours:
+        state.backend.set_plan(PASS_ALL)
         return
     assert head.run is not None
     assert head.portal is not None
@@ -75,6 +78,9 @@ def _on_message(state: State, message: Message) -> None:
 
 def _on_rows(state: State, rows: Rows) -> None:
     head = state.replies.head
+    if head is not None and head.is_ours and head.shows is not None:
+        probe.on_shown(state, head.shows, rows.data)
+        return
     run = head.run if head is not None and head.want in _RESULTS else None
     if run is None:
         raise ProtocolError("upstream", "rows where none were asked for")
@@ -100,9 +106,10 @@ def _pass(state: State, entry: Expected, message: Message) -> None:
 
 
 def _on_confirmed(state: State, entry: Expected, message: Message) -> None:
-    if entry.change is None:  # a statement that must fail did not
+    if entry.change is not None:
+        entry.change.confirm()
+    elif not entry.is_ours:  # a statement that must fail did not
         raise ProtocolError("upstream", "a refused statement was accepted")
-    entry.change.confirm()
     _pass(state, entry, message)
     pop(state)
 
@@ -165,6 +172,9 @@ def _on_copy_out(state: State, entry: Expected, message: Message) -> None:
 
 
 def _on_complete(state: State, entry: Expected, message: Message) -> None:
+    if entry.is_ours:
+        pop(state)
+        return
     run = _running(entry)
     run.tag = backend.parse_command_complete(message.payload).tag
     if run.withheld is not None:
@@ -179,6 +189,7 @@ def _on_complete(state: State, entry: Expected, message: Message) -> None:
         for effect in part.effects:
             state.names.apply(effect, state)
     state.is_dirty = state.is_dirty or part.changes_schema
+    state.needs_probe = state.needs_probe or part.may_change_session
     _pass(state, entry, message)
     if entry.want is Want.EXECUTE:
         _end_execute(state, run)
@@ -228,6 +239,7 @@ def _on_ready(state: State, entry: Expected, message: Message) -> None:
         state.is_tainted = state.is_tainted or not entry.run.is_raw
         state.finish(entry.run, "done")
     for run in entry.unspent:
+        state.needs_probe = state.needs_probe or run.known.may_change_session
         state.finish(run, "done")
     state.status = status
     state.tracker.on_ready(status)

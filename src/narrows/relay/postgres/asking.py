@@ -6,6 +6,7 @@ Law: whoever asks gives two ways on: what to do with the Settled, and what to do
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from narrows.inspect.sql import INLINE_BYTES, analyse
@@ -14,7 +15,9 @@ from narrows.model.refusal import Refusal
 from narrows.model.statement import Statement
 from narrows.model.verdict import Settled
 from narrows.relay.machine import Analyse, Ask
+from narrows.relay.postgres import probe
 from narrows.relay.postgres.known import Known, doubted
+from narrows.relay.postgres.names import Prepared
 from narrows.relay.postgres.state import Held, State
 
 
@@ -52,6 +55,17 @@ def known(state: State, text: str, refused: Callable[[Refusal], None]) -> Known 
     return learn(state, text, analyse(text, state.context.view, state.session_state()))
 
 
+def resolved(state: State, prepared: Prepared) -> Known:
+    """What a statement that SQL prepared does now; its Bind fixes that, so nothing later changes it."""
+    assert prepared.execute_text is not None
+    analysis = analyse(prepared.execute_text, state.context.view, state.session_state())
+    if state.is_dirty:
+        analysis = doubted(analysis, state.context.view)
+    made = Known(replace(analysis, text_redacted=prepared.text))
+    made.depends_on_names = False
+    return made
+
+
 def learn(state: State, text: str, analysis: Analysis) -> Known:
     """Keep an analysis that was made under what holds now."""
     if state.is_dirty:
@@ -63,6 +77,8 @@ def learn(state: State, text: str, analysis: Analysis) -> Known:
 
 def must_wait(state: State) -> bool:
     """Something that was sent may change what the next statement means: have the target answer first."""
+    if state.needs_probe and state.barrier is None and state.status != b"E":
+        probe.start(state)
     if state.barrier is None:
         return False
     state.flush_upstream()

@@ -1,7 +1,7 @@
 """Analyses by exact text, shared by sessions that see the same schema through the same facts.
 
 Laws: one is reused only under equal view, facts and block state; one that depends on a session's prepared
-statements or cursors never is; the cache is bounded in entries and in bytes of text.
+statements or cursors, or was refused (perhaps for the lack of one), never is; the cache is bounded in entries and in bytes of text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from narrows.core import Plan
-from narrows.inspect.sql.analysis import Analysed, Analysis, View
+from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, View
 from narrows.inspect.sql.effects import Release, Savepoint
 from narrows.inspect.sql.facts import SessionFacts
 from narrows.model.copy import CopyDirection
@@ -31,6 +31,7 @@ class Known:
         "depends_on_names",
         "has_copy_in",
         "is_barrier",
+        "may_change_session",
         "parts",
         "plans",
         "reach",
@@ -45,7 +46,8 @@ class Known:
         self.reach: Reach = analysis.reach
         self.is_barrier = any(_is_barrier(part) for part in parts)
         self.has_copy_in = any(part.copy and part.copy.direction is CopyDirection.IN for part in parts)
-        self.depends_on_names = any(part.names_statement or part.names_portal for part in parts)
+        self.depends_on_names = any(map(_depends_on_names, parts))
+        self.may_change_session = any(part.may_change_session for part in parts)
         self.returns_rows = any(part.returns_rows for part in parts)
         self.statement: Statement = analysis.statement()
         self.plans: dict[tuple[object, ...], tuple[MaskObligation, Plan]] = {}
@@ -99,7 +101,7 @@ class Texts:
         return self._by_text.get(text)
 
     def put(self, text: str, known: Known) -> None:
-        if known.depends_on_names or text in self._by_text:
+        if known.depends_on_names or known.analysis.refusal is not None or text in self._by_text:
             return
         self._by_text[text] = known
         self._bytes += len(text)
@@ -117,9 +119,9 @@ def basis_of(view: View, facts: SessionFacts, in_block: bool, is_dirty: bool) ->
     return (view.key, facts.key, in_block, is_dirty)
 
 
-def one(analysed: Analysed, versions: View) -> Known:
+def one(analysed: Analysed, view: View) -> Known:
     """A statement that SQL prepared or declared, on its own."""
-    return Known(Analysis((analysed,), analysed.text, versions=versions.versions))
+    return Known(Analysis((analysed,), analysed.text, versions=view.versions))
 
 
 def doubted(analysis: Analysis, view: View) -> Analysis:
@@ -147,7 +149,13 @@ def _is_barrier(part: Analysed) -> bool:
     """A pipeline waits behind it; a savepoint alone changes nothing that analysis looks at."""
     if part.is_transaction_control:
         return not all(isinstance(effect, _HARMLESS) for effect in part.effects)
-    return part.is_barrier or part.changes_schema
+    return part.is_barrier or part.changes_schema or part.may_change_session
 
 
 _HARMLESS = (Savepoint, Release)
+
+
+def _depends_on_names(part: Analysed) -> bool:
+    if part.kind is Kind.EXPLAIN:  # EXPLAIN EXECUTE
+        return "execute" in part.text.lower()
+    return part.kind in (Kind.EXECUTE, Kind.FETCH) or bool(part.names_statement or part.names_portal)

@@ -22,14 +22,17 @@ from narrows.wire.postgres.backend import Field
 
 @dataclass(slots=True, eq=False)
 class Prepared:
-    """A prepared statement; its text is analysed again under what holds at each Bind."""
+    """A prepared statement; it is analysed again under what holds at each Bind."""
 
     text: str
+    """As sent; of one that SQL prepared, its PREPARE."""
     known: Known
     type_oids: tuple[int, ...] = ()
     fields: tuple[Field, ...] | None = None
     """As described under `fields_basis`; None where not described, empty where it returns no rows."""
     fields_basis: Basis | None = None
+    execute_text: str | None = None
+    """How SQL runs it, where SQL prepared it; None for the protocol's own."""
     described_in: int = -1
     """The series in which a Describe was last sent for it."""
 
@@ -123,7 +126,7 @@ class Table(Generic[T]):
 class Maker(Protocol):
     """How a name that SQL made becomes an entry: the session knows under what it was analysed."""
 
-    def prepared(self, inner: Analysed) -> Prepared: ...
+    def prepared(self, name: str, inner: Analysed) -> Prepared: ...
 
     def cursor(self, inner: Analysed, is_hold: bool) -> Portal: ...
 
@@ -170,7 +173,7 @@ class Names:
         """A statement with this effect has succeeded."""
         match effect:
             case fx.PrepareStatement(name, inner):
-                self.statements.confirmed[name] = make.prepared(inner)
+                self.statements.confirmed[name] = make.prepared(name, inner)
             case fx.Deallocate(name):
                 _remove(self.statements.confirmed, name)
             case fx.DeclareCursor(name, inner, is_hold):

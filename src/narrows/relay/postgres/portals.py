@@ -18,7 +18,7 @@ from narrows.model.verdict import Settled
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres import runs
 from narrows.relay.postgres.answers import arm
-from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names
+from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names, resolved
 from narrows.relay.postgres.known import Known
 from narrows.relay.postgres.names import Pending, Portal, Prepared
 from narrows.relay.postgres.refuse import refuse_extended
@@ -41,7 +41,9 @@ def on_bind(state: State, message: Message) -> Taken:
     if len(state.names.portals.confirmed) >= state.context.names:
         return _refuse(state, words.unsupported("the session has as many portals as it may", "54000"))
     refused = partial(refuse_extended, state)
-    found = known(state, prepared.text, refused)
+    if prepared.execute_text is not None and must_wait_for_names(state):
+        return Taken.LATER
+    found = resolved(state, prepared) if prepared.execute_text else known(state, prepared.text, refused)
     if found is None or (found.depends_on_names and must_wait_for_names(state)):
         return Taken.LATER
     parameters = _parameters(bind, prepared)

@@ -84,6 +84,8 @@ class Expected:
     portal: Portal | None = None
     refusal: Refusal | None = None
     """What the error of this entry is told as: it stands for a refused statement, or its COPY was cut."""
+    shows: str | None = None
+    """The setting that a SHOW of ours asks for."""
     is_ours: bool = False
     """The client did not send it and must not see its answer."""
     has_failed: bool = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from narrows.core import CopyRun, PgBackend, PgFrontend
-from narrows.inspect.sql import INLINE_BYTES, analyse
+from narrows.inspect.sql import INLINE_BYTES, DeclareCursor, PrepareStatement, analyse
 from narrows.inspect.sql.analysis import Analysed, SessionState
 from narrows.inspect.sql.facts import FactTracker
 from narrows.model.refusal import Refusal
@@ -77,6 +77,8 @@ class State:
     is_dirty: bool = False
     """The open transaction has changed the schema; only its session sees it so."""
     awaits_schema: bool = False
+    needs_probe: bool = False
+    """Code ran that could have changed settings unseen: ask before the next statement is analysed."""
     is_tainted: bool = False
     """The open transaction touched labelled data that is hidden from this caller: its end may say of it."""
     is_draining: bool = False
@@ -182,8 +184,9 @@ class State:
 
     # -- names that SQL made
 
-    def prepared(self, inner: Analysed) -> Prepared:
-        return Prepared(inner.text, one(inner, self.context.view))
+    def prepared(self, name: str, inner: Analysed) -> Prepared:
+        quoted = '"' + name.replace('"', '""') + '"'
+        return Prepared(inner.text, one(inner, self.context.view), execute_text=f"EXECUTE {quoted}")
 
     def cursor(self, inner: Analysed, is_hold: bool) -> Portal:
         view = self.context.view
@@ -194,5 +197,14 @@ class State:
         view = self.context.view
         for portal in self.names.portals.confirmed.values():
             if portal.view is not view and len(portal.text) <= INLINE_BYTES:
-                portal.known = Known(analyse(portal.text, view, SessionState(portal.facts)))
+                portal.known = self._again(portal)
                 portal.view = view
+
+    def _again(self, portal: Portal) -> Known:
+        view = self.context.view
+        analysis = analyse(portal.text, view, SessionState(portal.facts, self.names.prepared()))
+        effects = analysis.parts[0].effects if analysis.parts else ()
+        for effect in effects:
+            if isinstance(effect, DeclareCursor | PrepareStatement):
+                return one(effect.inner, view)
+        return Known(analysis)

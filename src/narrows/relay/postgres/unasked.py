@@ -48,7 +48,9 @@ def on_error(state: State, message: Message) -> None:
     if head is None:
         raise ProtocolError("upstream", "an error that answers nothing")
     sqlstate = fields.get("C", "")
-    if not head.has_failed:
+    if head.is_ours and not state.is_unsynced:
+        state.needs_probe = True  # cancelled in the middle: the client did not ask, so it is not told
+    elif not head.has_failed:
         state.out.to_client(_error_of(state, head, message))
         _fail(state, head, sqlstate if not hides(state, head) else errors.listed(sqlstate))
     state.tracker.on_error()

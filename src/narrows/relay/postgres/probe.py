@@ -1,0 +1,75 @@
+"""Our own SHOW after code that nobody can see through: are the session's settings still what was tracked?
+
+Laws: it uses the extended protocol under reserved names, for a simple Query would destroy the client's unnamed
+statement; inside a client's series it brings no Sync, for that would commit; SHOW takes no snapshot, so SET
+TRANSACTION may still follow; in an aborted block nothing can be asked, and nothing that ran there lasts.
+"""
+
+from __future__ import annotations
+
+from narrows.inspect.sql import SessionFacts, parse_identifiers
+from narrows.inspect.sql.analysis import View
+from narrows.model.reason import Reason
+from narrows.model.refusal import Refusal
+from narrows.relay.machine import Own
+from narrows.relay.postgres import refusal as words
+from narrows.relay.postgres.replies import Expected, Want
+from narrows.relay.postgres.state import State
+from narrows.wire.postgres import backend, frontend
+from narrows.wire.postgres.message import Message
+
+SETTINGS = ("search_path", "role")
+"""What the target does not report by ParameterStatus in every version."""
+
+PURPOSE = "verify the session's settings after code that could have changed them"
+
+_SYNC = frontend.build(frontend.Sync())
+_SHOWN: tuple[tuple[Want, bytes], ...] = (
+    (Want.BIND, frontend.build(frontend.Bind(words.RESERVED, words.RESERVED))),
+    (Want.EXECUTE, frontend.build(frontend.Execute(words.RESERVED))),
+    (Want.CLOSE, frontend.build(frontend.Close("P", words.RESERVED))),
+    (Want.CLOSE, frontend.build(frontend.Close("S", words.RESERVED))),
+)
+
+
+def start(state: State) -> None:
+    """Ask for the settings now; what comes next from the client waits for the answer."""
+    state.needs_probe = False
+    is_inside = state.is_unsynced
+    for name in SETTINGS:
+        state.out.add(Own(f"SHOW {name}", PURPOSE))
+        parse = frontend.build(frontend.Parse(words.RESERVED, f"SHOW {name}"))
+        for want, data in ((Want.PARSE, parse), *_SHOWN):
+            last = Expected(want, is_ours=True, shows=name)
+            state.sent(last, data)
+    if not is_inside:
+        last = Expected(Want.SYNC, is_ours=True)
+        state.out.to_upstream(_SYNC)
+        state.replies.add(last)
+        state.is_unsynced = False
+        state.is_flushed = True
+    state.barrier = last
+
+
+def on_shown(state: State, name: str, rows: bytes) -> None:
+    """One answer; a setting that is not what was tracked ends the session."""
+    length = int.from_bytes(rows[1:5], "big")
+    (value,) = backend.parse_data_row(Message(b"D", rows[5 : length + 1]).payload).values
+    text = (value or b"").decode("utf-8", "surrogateescape")
+    if _AGREES[name](text, state.tracker.facts, state.context.view):
+        return
+    message = f"a function changed {name} of this session, so what statements mean is no longer known"
+    state.out.to_client(words.build_error(Refusal(Reason.DISAGREEMENT, message), "FATAL"))
+    state.close(f"disagreement: {name} was changed unseen")
+
+
+def _agrees_on_path(value: str, facts: SessionFacts, view: View) -> bool:
+    expected = view.snapshot.default_search_path if facts.search_path is None else facts.search_path
+    return parse_identifiers(value) == expected
+
+
+def _agrees_on_role(value: str, facts: SessionFacts, _view: View) -> bool:
+    return value == (facts.role or "none")
+
+
+_AGREES = {"search_path": _agrees_on_path, "role": _agrees_on_role}
