@@ -172,9 +172,6 @@ class Settings:
     startup_timeout_s: float = _setting(
         _K.DURATION, 10.0, "From the TCP connection to the end of sign-in.", _LIMIT, minimum=1, maximum=120
     )
-    startup_limit_bytes: int = _setting(
-        _K.SIZE, 10_000, "The largest start-up packet.", _LIMIT, minimum=512, maximum=10_000
-    )
     statement_limit_bytes: int = _setting(
         _K.SIZE,
         16 * MIB,
@@ -193,14 +190,6 @@ class Settings:
         _LIMIT,
         minimum=KIB,
         maximum=1024 * MIB,
-    )
-    turn_budget_bytes: int = _setting(
-        _K.SIZE,
-        64 * KIB,
-        "What one connection may move before the others have their turn.",
-        _LIMIT,
-        minimum=4 * KIB,
-        maximum=16 * MIB,
     )
     sessions_limit: int = _setting(
         _K.INTEGER, 2000, "Sessions open at once in this process.", _LIMIT, minimum=1, maximum=100_000

@@ -81,6 +81,10 @@ class Control:
         if isinstance(answer, Refused):
             parts.recorder.sign_in_refused(client, answer.refusal, "", "")
             return answer.refusal
+        try:
+            await parts.recorder.signed_in(client, answer, "", "")
+        except CannotRecord as failure:
+            return Refusal(Reason.JOURNAL_UNAVAILABLE, str(failure))
         return answer
 
     async def settle(self, session: Session, statement: Statement) -> Settled:

@@ -107,6 +107,8 @@ class PostgresFront:
             self.metrics.sign_ins.labels(answer.reason.name.lower()).inc()
         else:
             self.metrics.sign_ins.labels("accepted").inc()
+            if not client.is_tls:
+                self.metrics.plaintext.inc()
         return answer
 
     async def refused(self, refusal: Refusal, client: Client, wanted: Authenticate | None) -> None:

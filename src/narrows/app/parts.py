@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ from narrows.model.refusal import Refusal
 from narrows.model.secret import Secret
 from narrows.model.session import Session
 from narrows.model.snapshot import Snapshot
+from narrows.runtime import logs
 from narrows.runtime.facts.analysis import AnalysisPool, PoolLimits
 from narrows.runtime.metrics import Metrics
 from narrows.runtime.sessions import Limits as SessionLimits
@@ -46,6 +48,7 @@ from narrows.store import open as open_store
 
 MASK_KEY_FILE = "mask.key"
 
+_TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _REMOVED = Refusal(Reason.SESSION_ENDED, "the connection is no longer configured", sqlstate="57P01")
 
 
@@ -79,6 +82,10 @@ class Parts:
         before = self.config.now
         self.config.now = config
         self.directory.replace(directory_of(config))
+        settings = config.settings
+        self.identity.limits = TokenLimits(settings.token_ttl_s, settings.token_ttl_limit_s)
+        self.tls.certificate, self.tls.key = settings.tls_certificate, settings.tls_key
+        logs.set_level(settings.log_level)
         for name, known in before.connections.items():
             if config.connections.get(name) != known:
                 for database in known.all_databases:
@@ -178,7 +185,7 @@ def build(config: Config, flags: Mapping[str, str], stack: ExitStack) -> Parts:
         sessions=sessions,
         analysis=analysis,
         front=front,
-        tls=ServerTls(settings.tls_certificate, settings.tls_key),
+        tls=ServerTls(settings.tls_certificate, settings.tls_key, _TLS_VERSIONS[settings.tls_minimum]),
     )
 
 

@@ -75,7 +75,7 @@ class LocalIdentity:
         self._liveness = liveness
         self._limiter = limiter
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     async def sign_in(
@@ -106,7 +106,7 @@ class LocalIdentity:
         self, principal: Principal, created_by: str, *, lifetime_s: float | None = None, note: str = ""
     ) -> Issued | NotIssued:
         """A new token for a declared principal; `created_by` is a principal's id."""
-        lifetime_s = self._limits.default_s if lifetime_s is None else lifetime_s
+        lifetime_s = self.limits.default_s if lifetime_s is None else lifetime_s
         now = self._clock()
         if refused := self._why_not(principal, lifetime_s, note):
             return NotIssued(refused)
@@ -170,8 +170,8 @@ class LocalIdentity:
     def _why_not(self, principal: Principal, lifetime_s: float, note: str) -> str | None:
         if self._directory.now.find(principal.id) is None:
             return f"{principal.id} is not declared, or is disabled; declare it in narrows.yaml and reload."
-        if not 0 < lifetime_s <= self._limits.max_s:
-            return f"A token holds for more than 0 and at most {self._limits.max_s:.0f} seconds."
+        if not 0 < lifetime_s <= self.limits.max_s:
+            return f"A token holds for more than 0 and at most {self.limits.max_s:.0f} seconds."
         if len(note) > NOTE_CHARACTERS or not note.isprintable():
             return f"A note is at most {NOTE_CHARACTERS} printable characters."
         return None

@@ -58,6 +58,7 @@ class Action(StrEnum):
     VIEW_VALUES = "view_values"
     EXPLAIN_POLICY = "explain_policy"
     RELOAD = "reload"
+    END_SESSION = "end_session"
     MANAGE_TOKENS = "manage_tokens"
     MANAGE_CREDENTIALS = "manage_credentials"
 
@@ -95,6 +96,7 @@ GROUPS: dict[str, tuple[Action, ...]] = {
         Action.VIEW_VALUES,
         Action.EXPLAIN_POLICY,
         Action.RELOAD,
+        Action.END_SESSION,
         Action.MANAGE_TOKENS,
         Action.MANAGE_CREDENTIALS,
     ),

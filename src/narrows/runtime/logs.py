@@ -23,7 +23,9 @@ def configure(level: str = "info", style: str = "text") -> None:
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    set_level(level)
     shared: list[structlog.typing.Processor] = [
+        _threshold,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -31,10 +33,9 @@ def configure(level: str = "info", style: str = "text") -> None:
         structlog.processors.format_exc_info,
         without_secrets,
     ]
-    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, render],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -42,12 +43,34 @@ def configure(level: str = "info", style: str = "text") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-            foreign_pre_chain=shared,
+            foreign_pre_chain=shared[1:],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(number, logging.WARNING))
+    root.setLevel(logging.WARNING)
+
+
+def set_level(level: str) -> None:
+    """Change the level of what is logged from here on."""
+    _threshold.number = logging.getLevelNamesMapping()[level.upper()]
+
+
+class _Threshold:
+    """The level in force; structlog's own filter is fixed when a logger is first used."""
+
+    number = logging.INFO
+
+    def __call__(
+        self, _logger: object, method: str, event: MutableMapping[str, object]
+    ) -> MutableMapping[str, object]:
+        if logging.getLevelNamesMapping().get(_LEVELS.get(method, method).upper(), 0) < self.number:
+            raise structlog.DropEvent
+        return event
+
+
+_LEVELS = {"exception": "error", "warn": "warning"}
+_threshold = _Threshold()
 
 
 def without_secrets(

@@ -36,6 +36,7 @@ class Metrics:
         self.journal_failures = Counter(
             "narrows_journal_failures", "Statements refused for want of a journal", registry=r
         )
+        self.plaintext = Counter("narrows_plaintext_sessions", "Sign-ins taken outside TLS", registry=r)
         self.journal_lag = Gauge(
             "narrows_journal_index_lag_bytes", "Journal bytes that search does not know yet", registry=r
         )

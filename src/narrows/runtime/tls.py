@@ -54,10 +54,12 @@ def _load_authorities(context: ssl.SSLContext, ca_pem: str) -> None:
         raise TlsFileError(f"the pinned certificate authority is not valid PEM: {error}") from error
 
 
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+def server_context(
+    certificate: Path, key: Path, minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+) -> ssl.SSLContext:
     """A context for callers. A direct TLS connection must also check `selected_alpn_protocol() == ALPN`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = minimum
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols([ALPN])
     try:
@@ -74,6 +76,7 @@ class ServerTls:
 
     certificate: Path
     key: Path
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     context: ssl.SSLContext = field(init=False)
     _seen: tuple[tuple[int, int, int], ...] = field(init=False, default=())
 
@@ -83,7 +86,7 @@ class ServerTls:
     def reload(self) -> None:
         """Take the files as they are now; TlsFileError leaves the old certificate in service."""
         seen = self._stamp()
-        self.context = server_context(self.certificate, self.key)
+        self.context = server_context(self.certificate, self.key, self.minimum)
         self._seen = seen
 
     def reload_if_changed(self) -> bool:

@@ -21,8 +21,8 @@ async def list_sessions(call: Called) -> tuple[OpenSession, ...]:
 
 @router.delete("/{session_id}")
 async def end_session(call: Called, session_id: str) -> dict[str, str]:
-    """End a session at both sides; needs manage_tokens, as ending its token would."""
-    async with call.permitted(Action.MANAGE_TOKENS):
+    """End a session at both sides; needs end_session."""
+    async with call.permitted(Action.END_SESSION):
         if not await call.gateway.end_session(session_id, call.principal):
             raise not_found(f"open session {session_id!r}")
         return {"ended": session_id}
