@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 
 import pytest
 
+from narrows.model.secret import Secret
+from narrows.model.target import Target, TlsMode
+from narrows.runtime.upstream import open_upstream
+from tests.servers import adversity, processes, stub
 from tests.servers import postgres as postgres_server
-from tests.servers import processes
 from tests.servers.openbao import OpenBao
 from tests.servers.postgres import Database, Postgres
 
@@ -55,6 +59,7 @@ def test_programs_of_the_version_can_be_run(postgres: Postgres) -> None:
     assert result.stdout.startswith(str(postgres.version)), result.stderr
 
 
+@pytest.mark.server
 def test_a_server_ends_when_stopped() -> None:
     with postgres_server.started(15) as server:
         pid, directory = server.pid, server.directory
@@ -71,3 +76,54 @@ def test_openbao_answers(openbao: OpenBao) -> None:
     assert client.secrets.kv.v2.read_secret_version(path="shop", raise_on_deleted_version=True)["data"][
         "data"
     ] == {"password": "p"}
+
+
+@pytest.mark.server
+async def test_the_stub_takes_a_thousand_sessions() -> None:
+    with stub.process() as server:
+        target = Target("shop", "127.0.0.1", server.port, "shop", "app", TlsMode.DISABLE)
+        ups = [await open_upstream(target, Secret("x"), {}) for _ in range(1000)]
+        assert len({upstream.pid for upstream in ups}) == 1000
+        for upstream in ups:
+            upstream.conduit.abort()
+
+
+@pytest.mark.server
+def test_psql_is_content_with_the_stub(postgres15: Postgres) -> None:
+    with stub.process() as server:
+        result = subprocess.run(
+            [
+                postgres15.programs.path("psql"),
+                "-At",
+                f"host=127.0.0.1 port={server.port} user=x dbname=x",
+                "-c",
+                "select 1",
+            ],
+            capture_output=True,
+            text=True,
+        )
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+
+
+async def test_the_proxy_dribbles_stalls_and_cuts() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with adversity.proxy("127.0.0.1", port) as way:
+        way.to_client.chunk_bytes = 1
+        reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        way.to_client.stall()
+        writer.write(b"more")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.05)
+        way.to_client.cut_after(2)
+        way.to_client.resume()
+        assert await reader.read() == b"mo"
+        writer.close()
+    server.close()
