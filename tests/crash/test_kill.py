@@ -53,7 +53,7 @@ def _pgbench(gw: Gateway, directory: Path, mode: str, seconds: int) -> subproces
     program = gw.database.server.programs.path("pgbench")
     return subprocess.Popen(
         [program, "-n", "-M", mode, "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(script)],
-        env=gw.environ("alice") | gw.database.server.programs.environment,
+        env={**gw.environ("alice"), **gw.database.server.programs.environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
