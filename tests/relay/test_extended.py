@@ -278,3 +278,10 @@ def test_a_function_call_is_refused_in_its_place(talk: Talk) -> None:
     talk.deny().to_upstream(query(FAILING_TEXT)).target(SYNTAX_ERROR, FAILED).refusal_to_client(
         "0A000", FAILED
     )
+
+
+def test_a_query_behind_a_failed_series_is_not_even_asked_about(talk: Talk) -> None:
+    talk.client(parse("select 1"), bind(), execute(), query("select 2"), SYNC).allow()
+    talk.to_upstream(parse("select 1"), bind(), DESCRIBE, execute(), FLUSH).asked()
+    talk.target(PARSED, error("XX000")).asked().to_upstream(SYNC).target(READY)
+    talk.to_client(PARSED, error("XX000"), READY)
