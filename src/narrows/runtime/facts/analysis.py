@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 VIEWS_KEPT = 4
 """Views that a worker remembers; one of ten thousand tables is 6 MB to send."""
 START_S = 20.0
-"""What a worker may take to import what it needs, beside the time for its first statement."""
+"""What a worker may take to import what it needs; it says when it is ready."""
 THREAD_BYTES = 64 * 1024
 """From this size on, pickling is done away from the loop."""
 
@@ -57,7 +57,6 @@ class PoolLimits:
 @dataclass(eq=False)
 class _Worker:
     process: asyncio.subprocess.Process = field(repr=False)
-    is_new: bool = True
     views: OrderedDict[tuple[object, ...], int] = field(default_factory=OrderedDict)
 
 
@@ -100,8 +99,7 @@ class AnalysisPool:
     async def _run(self, text: str, view: View, state: SessionState) -> Analysis:
         try:
             async with self._worker() as worker:
-                limit_s = self.limits.timeout_s + (START_S if worker.is_new else 0)
-                async with asyncio.timeout(limit_s):
+                async with asyncio.timeout(self.limits.timeout_s):
                     return await self._ask(worker, text, view, state)
         except TimeoutError:
             return refused(text, Refusal(Reason.TOO_COMPLEX, "analysing the statement took too long"))
@@ -143,6 +141,15 @@ class AnalysisPool:
         )
         worker = _Worker(process)
         self._all.add(worker)
+        try:
+            async with asyncio.timeout(START_S):
+                await _receive(worker)
+        except TimeoutError:
+            await self._end(worker)
+            raise RuntimeError("a worker did not start in time") from None
+        except BaseException:
+            await self._end(worker)
+            raise
         return worker
 
     async def _ask(self, worker: _Worker, text: str, view: View, state: SessionState) -> Analysis:
@@ -150,7 +157,6 @@ class AnalysisPool:
         request = ("analyse", number, text, state, self.limits.timeout_s)
         await _send(worker, await _dump(request, len(text)))
         kind, answer, is_last = await _receive(worker)
-        worker.is_new = False
         if is_last:
             await self._end(worker)
         if kind == "done":

@@ -31,6 +31,7 @@ def main() -> None:
     module, _, function = name.partition(":")
     analyse: Function = getattr(importlib.import_module(module), function)
     views: dict[int, Any] = {}
+    _send(answers, pickle.dumps(("ready", None, False)))
     while (request := _receive(requests)) is not None:
         kind, *rest = pickle.loads(request)  # noqa: S301 - from our own parent process
         if kind == "view":
