@@ -209,6 +209,25 @@ def test_a_segment_whose_name_did_not_reach_the_disk_is_begun_again(
     assert report.is_intact and report.segments == 2, report.describe()
 
 
+def test_a_new_segment_is_on_the_disk_under_its_name_before_it_is_used(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = place.open()
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    while journal.status().segment == 1:
+        journal.append(statement("x" * 300))
+    assert synced == ["000002.jsonl.new", "control"]
+    journal.close()
+    assert synced[2:] == ["000002.jsonl"]
+
+
 def test_a_crash_between_sealing_and_the_next_segment_is_continued(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

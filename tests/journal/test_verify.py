@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from narrows.journal import Limits, files, members
+from narrows.journal import JournalDamaged, Limits, files, members
 from narrows.journal import keys as journal_keys
+from narrows.journal import line as codec
 from narrows.journal.report import Fault, FaultKind, Report
 from tests.journal.support import KEYS, Place, fill, outcome, statement
 
@@ -97,6 +98,9 @@ def test_dropped_duplicated_and_swapped_lines_are_named_as_such(
     assert (fault.writer, fault.segment) == (writer, number), fault
     assert fault.kind is kind, fault
     assert fault.line == at + 1 + (how == "duplicate"), fault
+
+
+_GENESIS = codec.genesis("control")
 
 
 def _drop(lines: list[bytes], at: int) -> FaultKind:
@@ -265,6 +269,48 @@ def test_a_signature_moved_to_other_content_is_false(place: Place) -> None:
     assert "false" in fault.message
 
 
+def test_a_line_with_a_hash_of_its_own_does_not_fit_the_next(place: Place) -> None:
+    """Every hash covers the one before: to change a line is to change all that follow."""
+    journal = place.open(limits=Limits())
+    fill(journal, 5)
+    lines = place.lines()
+    before = codec.parse(lines[4].rstrip(b"\n"))
+    changed = codec.parse(lines[5].replace(b"SELECT", b"DELETE").rstrip(b"\n"))
+    assert before is not None and changed is not None and b"DELETE" in changed.body
+    lines[5] = codec.build_line(codec.digest(before.hash, changed.body), changed.body)
+    place.put_lines(lines)
+    fault = _broken(place.verify())
+    assert fault.kind is FaultKind.CHANGED
+    assert fault.line == 7
+    journal.close()
+
+
+def test_facts_under_a_name_that_is_not_theirs_are_named(place: Place) -> None:
+    """Even where every hash was recomputed and no signature stands behind it yet."""
+    journal = place.open(limits=Limits())
+    journal.append(statement(), facts={"group": "support"})
+    place.put_lines(_rehash([line.replace(b"support", b"finance") for line in place.lines()]))
+    fault = _broken(place.verify())
+    assert "these facts are not the ones" in fault.message
+    journal.close()
+
+
+def test_a_list_of_writers_that_the_chain_does_not_bear_out_is_named(copy: Place) -> None:
+    """A new segment's list is unsigned at first, so it is compared with what the chain said before."""
+    journal = copy.open()
+    while journal.status().unsigned != 2 or journal.status().segment == 1:
+        journal.append(statement("x" * 300))
+    number = journal.status().segment
+    forged = [line.replace(b'"worker-1":[1,', b'"worker-1":[2,') for line in copy.lines(number)]
+    assert forged != copy.lines(number)
+    sealed = codec.parse(copy.lines(number - 1)[-1].rstrip(b"\n"))
+    assert sealed is not None
+    copy.put_lines(_rehash(forged, sealed.hash, sealed.seq), number)
+    fault = _broken(copy.verify())
+    assert "list of writers" in fault.message
+    journal.close()
+
+
 def test_removed_checkpoints_are_missed(place: Place) -> None:
     """The chain recomputed without its checkpoints is longer unsigned than its header allows."""
     journal = place.open(limits=Limits(checkpoint_records=20))
@@ -381,6 +427,32 @@ def test_retired_segments_are_not_missed_and_more_than_those_are(place: Place) -
     assert _broken(place.verify()).kind is FaultKind.SEGMENT_MISSING
 
 
+def test_a_head_does_not_name_a_line_that_may_yet_be_cut_back(place: Place) -> None:
+    """Another process may be in the middle of a write whose first line is whole already."""
+    control = place.open()
+    members.enroll(control, "worker-1", place.clock())
+    worker = place.open(writer="worker-1", limits=Limits())
+    fill(worker, 3)
+    before = place.segment(1, "worker-1").read_bytes()
+    worker.append(statement(), facts={"new": 1})
+    whole = place.segment(1, "worker-1").read_bytes()
+    place.segment(1, "worker-1").write_bytes(whole[: whole.index(b"\n", len(before)) + 10])
+    head = control.export_head()
+    place.segment(1, "worker-1").write_bytes(before)
+    assert place.verify(head).is_intact
+    control.close()
+
+
+def test_a_damaged_boundary_is_not_retired(place: Place) -> None:
+    control = place.open()
+    fill(control, 60)
+    place.put_lines(place.lines(2)[:-1], 2)
+    with pytest.raises(JournalDamaged, match="does not end where the next begins"):
+        members.retire(control, "control", 2, "")
+    assert place.segment(1).exists()
+    control.close()
+
+
 def test_only_sealed_segments_can_be_retired(place: Place) -> None:
     control = place.open()
     fill(control, 30)
@@ -405,12 +477,10 @@ def test_what_a_crash_left_of_a_retirement_is_deleted_at_the_next_start(place: P
     assert place.verify().is_intact
 
 
-def _rehash(lines: list[bytes]) -> list[bytes]:
+def _rehash(lines: list[bytes], previous: bytes = _GENESIS, seq: int = 0) -> list[bytes]:
     """The chain recomputed over changed lines, as somebody without the key would."""
-    from narrows.journal import line as codec
-
-    out, previous = [], codec.genesis("control")
-    for number, raw in enumerate(lines, 1):
+    out = []
+    for number, raw in enumerate(lines, seq + 1):
         parsed = codec.parse(raw.rstrip(b"\n"))
         assert parsed is not None
         body = b'"seq":%d,%b' % (number, parsed.body.split(b",", 1)[1])
