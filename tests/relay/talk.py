@@ -110,7 +110,7 @@ class Talk:
         return self.feed(Side.CLIENT, b"".join(map(frontend.build, messages)))
 
     def target(self, *messages: backend.BackendMessage) -> Talk:
-        return self.feed(Side.UPSTREAM, b"".join(map(backend.build, messages)))
+        return self.feed(Side.UPSTREAM, said(*messages))
 
     def feed(self, side: Side, data: bytes) -> Talk:
         step = self.chunk or len(data) or 1
@@ -161,7 +161,7 @@ class Talk:
     # -- looking
 
     def to_client(self, *messages: backend.BackendMessage) -> Talk:
-        return self._got(Side.CLIENT, b"".join(map(backend.build, messages)))
+        return self._got(Side.CLIENT, said(*messages))
 
     def to_upstream(self, *messages: frontend.FrontendMessage) -> Talk:
         return self._got(Side.UPSTREAM, b"".join(map(frontend.build, messages)))
@@ -183,7 +183,7 @@ class Talk:
         assert data[:1] == b"E", data
         size = int.from_bytes(data[1:5], "big")
         assert backend.parse_error_response(data[5 : size + 1]).fields["C"] == sqlstate
-        assert data[size + 1 :] == b"".join(map(backend.build, then))
+        assert data[size + 1 :] == said(*then)
         return self
 
     def finished(self, *ends: str) -> Talk:
@@ -205,6 +205,11 @@ IN_BLOCK = backend.ReadyForQuery("T")
 FAILED = backend.ReadyForQuery("E")
 PARSED, BOUND, CLOSED = backend.ParseComplete(), backend.BindComplete(), backend.CloseComplete()
 NO_DATA, SUSPENDED, EMPTY = backend.NoData(), backend.PortalSuspended(), backend.EmptyQueryResponse()
+
+
+def said(*messages: backend.BackendMessage) -> bytes:
+    """These messages as they stand on the wire."""
+    return b"".join([backend.build(message) for message in messages])
 
 
 def complete(tag: str) -> backend.CommandComplete:

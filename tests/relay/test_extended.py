@@ -25,6 +25,7 @@ from tests.relay.talk import (
     error,
     fields,
     row,
+    said,
 )
 
 FAILING = frontend.Parse(RESERVED, FAILING_TEXT)
@@ -145,7 +146,7 @@ def test_a_refused_bind_fails_the_series_at_the_target(talk: Talk) -> None:
     talk.to_upstream(parse("select 1"), bind(), DESCRIBE, execute(), FAILING, SYNC).other(Own)
     talk.target(PARSED, BOUND, fields("a"), row(b"1"), complete("SELECT 1"), SYNTAX_ERROR, READY)
     shown = talk.taken(Side.CLIENT)
-    answered = b"".join(map(backend.build, (PARSED, BOUND, row(b"1"), complete("SELECT 1"))))
+    answered = said(PARSED, BOUND, row(b"1"), complete("SELECT 1"))
     assert shown.startswith(answered + b"E")
     assert shown.endswith(backend.build(READY))
     assert shown.count(b"NW002") > 0

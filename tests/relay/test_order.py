@@ -103,7 +103,7 @@ def _told(data: bytes) -> list[str]:
     """The kinds, with what matters of errors, rows and statuses."""
     codec = PgBackend()
     codec.receive(data)
-    found = []
+    found: list[str] = []
     while True:
         codec.set_plan(PASS_ALL)
         item = codec.next()

@@ -243,8 +243,8 @@ def test_unseen_code_is_followed_by_our_own_show(talk: Talk) -> None:
         "SHOW role",
     ]
     assert b"SHOW search_path" in talk.taken(Side.UPSTREAM)
-    shown = [backend.ParseComplete(), backend.BindComplete()]
-    ends = [complete("SHOW"), backend.CloseComplete(), backend.CloseComplete()]
+    shown: list[backend.BackendMessage] = [backend.ParseComplete(), backend.BindComplete()]
+    ends: list[backend.BackendMessage] = [complete("SHOW"), backend.CloseComplete(), backend.CloseComplete()]
     talk.target(*shown, row(b'"$user", public'), *ends, *shown, row(b"none"), *ends, READY)
     talk.to_client().asked("select 1")
 

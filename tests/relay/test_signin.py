@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from narrows.inspect.sql import SessionFacts
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.secret import Secret
@@ -18,7 +19,7 @@ from narrows.wire.postgres.startup import (
     build_ssl_request,
     build_startup,
 )
-from tests.relay.talk import VIEW
+from tests.relay.talk import VIEW, said
 
 PASSWORD = frontend.build(frontend.PasswordMessage("nrw_token"))
 
@@ -34,8 +35,8 @@ def feed(machine: ClientSignIn, data: bytes, chunk: int | None = None) -> list[C
     return [command for at in range(0, len(data), step) for command in machine.receive(data[at : at + step])]
 
 
-def start(minor: int = 0, **parameters: str) -> bytes:
-    return build_startup(Startup(3, minor, {"user": "ann", "database": "shop", **parameters}))
+def start(**parameters: str) -> bytes:
+    return build_startup(Startup(3, 0, {"user": "ann", "database": "shop", **parameters}))
 
 
 def in_tls(alpn: str | None = None) -> ClientSignIn:
@@ -112,7 +113,8 @@ def test_a_cancel_request_is_passed_on() -> None:
 
 def test_newer_protocols_are_negotiated_down() -> None:
     for minor, agreed in ((0, 0), (2, 2), (9, 2)):
-        (sent, found) = feed(in_tls(), start(minor, **{"_pq_.x": "1"}) + PASSWORD)
+        newer = build_startup(Startup(3, minor, {"user": "ann"}, {"_pq_.x": "1"}))
+        (sent, found) = feed(in_tls(), newer + PASSWORD)
         assert isinstance(sent, Send)
         assert sent.data[:1] == b"v"
         assert isinstance(found, Authenticate)
@@ -153,17 +155,12 @@ def test_the_welcome_carries_the_target_s_parameters_and_our_key() -> None:
     machine.receive(start() + PASSWORD + query)
     (sent,) = machine.welcome({"server_version": "15.1", "TimeZone": "UTC"}, 7, b"key!")
     assert isinstance(sent, Send)
-    assert sent.data == b"".join(
-        map(
-            backend.build,
-            (
-                backend.AuthenticationOk(),
-                backend.ParameterStatus("server_version", "15.1"),
-                backend.ParameterStatus("TimeZone", "UTC"),
-                backend.BackendKeyData(7, b"key!"),
-                backend.ReadyForQuery("I"),
-            ),
-        )
+    assert sent.data == said(
+        backend.AuthenticationOk(),
+        backend.ParameterStatus("server_version", "15.1"),
+        backend.ParameterStatus("TimeZone", "UTC"),
+        backend.BackendKeyData(7, b"key!"),
+        backend.ReadyForQuery("I"),
     )
     assert machine.take_rest() == query
 
@@ -232,4 +229,4 @@ def test_a_start_up_value_cannot_break_out_of_its_quotes() -> None:
 
 
 def test_nothing_to_set_is_nothing_to_settle() -> None:
-    assert decided() == startup.Start({}, startup.SessionFacts(), None)
+    assert decided() == startup.Start({}, SessionFacts(), None)

@@ -16,6 +16,7 @@ from narrows.model.refusal import Refusal
 from narrows.relay.machine import Cancel, SchemaChanged
 from narrows.relay.postgres import probe, unasked
 from narrows.relay.postgres import refusal as words
+from narrows.relay.postgres.known import NO_FIELDS, Description
 from narrows.relay.postgres.replies import Expected, Step, Want, step
 from narrows.relay.postgres.runs import Run
 from narrows.relay.postgres.state import Mode, State
@@ -121,19 +122,20 @@ def _on_parameters(state: State, entry: Expected, message: Message) -> None:
 
 
 def _on_described(state: State, entry: Expected, message: Message) -> None:
-    if state.masks.is_needed:
-        _learn_fields(state, entry, backend.parse_row_description(message.payload).fields)
+    of = entry.prepared or entry.portal
+    if state.masks.is_needed and of is not None:
+        _learn_fields(state, entry, of.known.described(message.payload))
     _pass(state, entry, message)
     pop(state)
 
 
 def _on_no_fields(state: State, entry: Expected, message: Message) -> None:
-    _learn_fields(state, entry, ())
+    _learn_fields(state, entry, NO_FIELDS)
     _pass(state, entry, message)
     pop(state)
 
 
-def _learn_fields(state: State, entry: Expected, fields: tuple[backend.Field, ...]) -> None:
+def _learn_fields(state: State, entry: Expected, fields: Description) -> None:
     if entry.prepared is not None:
         entry.prepared.fields = fields
         entry.prepared.fields_basis = state.basis()

@@ -6,7 +6,7 @@ statements or cursors, or was refused (perhaps for the lack of one), never is; t
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from narrows.core import Plan
 from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, View
@@ -17,10 +17,25 @@ from narrows.model.reach import Reach
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.statement import Parameter, Statement
 from narrows.model.verdict import MaskObligation
+from narrows.wire.postgres.backend import Field, parse_row_description
 
 BASES = 256
+DESCRIPTIONS = 8
+"""Per text: result formats differ between callers, rarely within one."""
 ENTRIES = 2_000
 BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """The fields of a result as the target described them; one object for equal descriptions of one text."""
+
+    fields: tuple[Field, ...] = ()
+    formats: tuple[int, ...] = ()
+
+
+NO_FIELDS = Description()
+"""It returns no rows; a row that comes all the same does not fit the plan of no columns."""
 
 
 class Known:
@@ -29,6 +44,7 @@ class Known:
     __slots__ = (
         "analysis",
         "depends_on_names",
+        "descriptions",
         "has_copy_in",
         "is_barrier",
         "may_change_session",
@@ -51,10 +67,21 @@ class Known:
         self.returns_rows = any(part.returns_rows for part in parts)
         self.statement: Statement = analysis.statement()
         self.plans: dict[tuple[object, ...], tuple[MaskObligation, Plan]] = {}
+        self.descriptions: dict[bytes, Description] = {}
 
     @property
     def changes_schema(self) -> bool:
         return any(part.changes_schema for part in self.parts)
+
+    def described(self, payload: bytes) -> Description:
+        """The description in a RowDescription of this text."""
+        found = self.descriptions.get(payload)
+        if found is None:
+            fields = parse_row_description(payload).fields
+            if len(self.descriptions) >= DESCRIPTIONS:
+                self.descriptions.clear()
+            found = self.descriptions[payload] = Description(fields, tuple([each.format for each in fields]))
+        return found
 
     def bound(self, parameters: tuple[Parameter, ...]) -> Statement:
         """The statement with the values of one Bind."""

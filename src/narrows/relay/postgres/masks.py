@@ -9,10 +9,10 @@ from __future__ import annotations
 from narrows.core import PASS_ALL, CopyPlan, Plan
 from narrows.masking.plan import build_copy_plan, build_plan
 from narrows.model.copy import Copy
+from narrows.relay.postgres.known import Description
 from narrows.relay.postgres.names import Portal
 from narrows.relay.postgres.runs import Run
 from narrows.relay.postgres.settings import Context
-from narrows.wire.postgres.backend import Field, parse_row_description
 
 PLANS_KEPT = 8
 """Per analysed text: formats and rungs differ between callers, rarely within one."""
@@ -34,29 +34,17 @@ class Masks:
         """For a simple Query, from the RowDescription that comes before its rows; raises MaskImpossible."""
         if not self.is_needed:
             return PASS_ALL
-        kept = self._kept(run, (run.part, payload))
-        if kept is not None:
-            return kept
-        fields = parse_row_description(payload).fields
-        return self._keep(run, (run.part, payload), fields, [field.format for field in fields])
+        described = run.known.described(payload)
+        return self._plan(run, described, described.formats)
 
     def of_portal(self, run: Run, portal: Portal) -> Plan | None:
         """For an Execute; None where its fields are not known, raises MaskImpossible."""
         if not self.is_needed:
             return PASS_ALL
-        fields, formats = self.fields(portal)
-        if fields is None:
-            return None
-        what = (fields, formats)
-        return self._kept(run, what) or self._keep(run, what, fields, formats)
-
-    def fields(self, portal: Portal) -> tuple[tuple[Field, ...] | None, tuple[int, ...]]:
-        """The portal's own description, or that of its statement with the formats of the Bind."""
         if portal.fields is not None:
-            return portal.fields, tuple([field.format for field in portal.fields])
-        if portal.prepared is not None:
-            return portal.prepared.fields, portal.result_formats
-        return None, ()
+            return self._plan(run, portal.fields, portal.fields.formats)
+        fields = portal.prepared.fields if portal.prepared is not None else None
+        return None if fields is None else self._plan(run, fields, portal.result_formats)
 
     def of_copy(self, run: Run, copy: Copy) -> CopyPlan:
         """For a COPY TO STDOUT; raises MaskImpossible."""
@@ -65,23 +53,18 @@ class Masks:
         view, labels = self._context.view, self._context.labels
         return build_copy_plan(copy, part.reach, run.masks, view.snapshot, labels, self._key)
 
-    def _kept(self, run: Run, what: tuple[object, ...]) -> Plan | None:
-        found = run.known.plans.get((self._context.labels.version, *what))
-        return found[1] if found is not None and found[0] == run.masks else None
-
-    def _keep(
-        self,
-        run: Run,
-        what: tuple[object, ...],
-        fields: tuple[Field, ...],
-        formats: tuple[int, ...] | list[int],
-    ) -> Plan:
+    def _plan(self, run: Run, described: Description, formats: tuple[int, ...]) -> Plan:
+        """`formats` as a Bind gives them, or those of the description."""
+        view, labels = self._context.view, self._context.labels
+        plans = run.known.plans
+        what = (labels.version, run.part, described, formats)
+        kept = plans.get(what)
+        if kept is not None and kept[0] == run.masks:
+            return kept[1]
         part = run.current
         assert part is not None
-        view, labels = self._context.view, self._context.labels
-        plan = build_plan(fields, formats, part.reach, run.masks, view.snapshot, labels, self._key)
-        plans = run.known.plans
+        plan = build_plan(described.fields, formats, part.reach, run.masks, view.snapshot, labels, self._key)
         if len(plans) >= PLANS_KEPT:
             plans.clear()
-        plans[(labels.version, *what)] = (run.masks, plan)
+        plans[what] = (run.masks, plan)
         return plan

@@ -15,9 +15,8 @@ from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql.analysis import Analysed, View
 from narrows.inspect.sql.facts import SessionFacts
 from narrows.model.statement import Parameter
-from narrows.relay.postgres.known import Basis, Known
+from narrows.relay.postgres.known import Basis, Description, Known
 from narrows.relay.postgres.runs import Run
-from narrows.wire.postgres.backend import Field
 
 
 @dataclass(slots=True, eq=False)
@@ -28,8 +27,8 @@ class Prepared:
     """As sent; of one that SQL prepared, its PREPARE."""
     known: Known
     type_oids: tuple[int, ...] = ()
-    fields: tuple[Field, ...] | None = None
-    """As described under `fields_basis`; None where not described, empty where it returns no rows."""
+    fields: Description | None = None
+    """As described under `fields_basis`; None where not described."""
     fields_basis: Basis | None = None
     execute_text: str | None = None
     """How SQL runs it, where SQL prepared it; None for the protocol's own."""
@@ -52,7 +51,7 @@ class Portal:
     """None for an SQL cursor."""
     parameters: tuple[Parameter, ...] = ()
     result_formats: tuple[int, ...] = ()
-    fields: tuple[Field, ...] | None = None
+    fields: Description | None = None
     is_described: bool = False
     """A Describe for it was sent: its fields come before its rows do."""
     run: Run | None = None

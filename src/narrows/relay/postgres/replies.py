@@ -22,6 +22,8 @@ from narrows.wire.errors import ProtocolError
 class Want(Enum):
     """Which message an answer is owed to."""
 
+    __hash__ = object.__hash__  # Enum hashes by name, in Python: too slow for each message
+
     QUERY = "Query"
     PARSE = "Parse"
     BIND = "Bind"
@@ -34,6 +36,8 @@ class Want(Enum):
 
 class Step(Enum):
     """What an answer means."""
+
+    __hash__ = object.__hash__  # Enum hashes by name, in Python: too slow for each message
 
     CONFIRMED = "the name holds from here"
     PARAMETERS = "the types of the parameters"

@@ -31,6 +31,8 @@ from narrows.wire.postgres.message import Message
 class Mode(Enum):
     """What the client may say now; the table of handlers is in `client.py`."""
 
+    __hash__ = object.__hash__  # Enum hashes by name, in Python: too slow for each message
+
     OPEN = "open"
     SKIPPING = "an error was answered: the rest of the series is dropped, as the target does"
     AWAITING_COPY = "a COPY FROM STDIN was sent: nothing is taken until the target asks for its data"
