@@ -98,7 +98,7 @@ class Talk:
     others: list[Command] = field(default_factory=list)
     """Commands other than Send, Ask, Analyse and Finished."""
     _out: dict[Side, bytearray] = field(default_factory=lambda: {side: bytearray() for side in Side})
-    _records: int = 0
+    records: int = 0
 
     def __post_init__(self) -> None:
         self.context = Context(self.view, self.labels, Secret("k" * 32))
@@ -151,8 +151,8 @@ class Talk:
         return self.did(self.session.resume(hold, mint(self._record(), None, told)))
 
     def _record(self) -> str:
-        self._records += 1
-        return f"r{self._records}"
+        self.records += 1
+        return f"r{self.records}"
 
     def analysed(self) -> Talk:
         hold, text = self.analyses.pop(0)

@@ -286,3 +286,9 @@ def test_a_query_behind_a_failed_series_is_not_even_asked_about(talk: Talk) -> N
     talk.to_upstream(parse("select 1"), bind(), DESCRIBE, execute(), FLUSH).asked()
     talk.target(PARSED, error("XX000")).asked().to_upstream(SYNC).target(READY)
     talk.to_client(PARSED, error("XX000"), READY)
+
+
+def test_sql_may_name_what_the_protocol_is_just_preparing(talk: Talk) -> None:
+    talk.client(parse(SSN, "s"), parse("execute s"), bind(), SYNC).to_upstream(parse(SSN, "s"), FLUSH)
+    talk.target(PARSED).to_upstream(parse("execute s"), FLUSH).target(PARSED).asked("execute s")
+    assert talk.asks[0][1].disclosures

@@ -8,6 +8,7 @@ from narrows.inspect.sql import analyse
 from narrows.model.label import Rung
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
+from narrows.model.verdict import Effect, RecordObligation, Verdict, mint
 from narrows.relay.machine import Cancel, Close, Own, SchemaChanged, Side, Withdraw
 from narrows.relay.postgres.refusal import FAILING_TEXT
 from narrows.wire.postgres import backend, frontend
@@ -322,3 +323,22 @@ def test_a_refusal_that_names_missing_things_is_not_remembered(talk: Talk) -> No
     talk.taken(Side.CLIENT)
     talk.client(Query("execute p")).allow().target(fields("id"), complete("SELECT 0"), READY)
     talk.to_client(fields("id"), complete("SELECT 0"), READY)
+
+
+def test_an_obligation_that_is_not_understood_is_a_refusal(talk: Talk) -> None:
+    talk.client(Query("select 1"))
+    hold, _ = talk.asks.pop()
+    talk.did(
+        talk.session.resume(hold, mint("r1", Verdict(Effect.ALLOW, obligations=(RecordObligation(),)), None))
+    )
+    talk.to_upstream().refusal_to_client("NW005", READY).finished("r1 refused")
+
+
+def test_what_analysis_refuses_is_not_forwarded_whatever_the_gate_says(talk: Talk) -> None:
+    talk.client(Query("selec")).allow().to_upstream().refusal_to_client("42601", READY)
+
+
+def test_nothing_is_taken_after_terminate(talk: Talk) -> None:
+    talk.client(Query("select 1")).allow().client(frontend.Terminate(), Query("select 2")).asked()
+    talk.to_upstream(Query("select 1"), frontend.Terminate()).other()
+    talk.target(fields("a"), complete("SELECT 0"), READY).finished("r1 done").other(Close)

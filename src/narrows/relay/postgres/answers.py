@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from narrows.core import COPY_PASS_ALL, PASS_ALL, Rows
+from narrows.inspect.sql import Commit, Rollback
 from narrows.masking.plan import MaskImpossible
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
@@ -189,7 +190,8 @@ def _on_complete(state: State, entry: Expected, message: Message) -> None:
     if part.effects:
         state.tracker.apply(part.effects)
         for effect in part.effects:
-            state.names.apply(effect, state)
+            is_undone = isinstance(effect, Commit) and run.tag == "ROLLBACK"
+            state.names.apply(Rollback() if is_undone else effect, state)
     state.is_dirty = state.is_dirty or part.changes_schema
     state.needs_probe = state.needs_probe or part.may_change_session
     _pass(state, entry, message)

@@ -11,9 +11,10 @@ from enum import Enum
 
 from narrows.inspect.sql import INLINE_BYTES, analyse
 from narrows.inspect.sql.analysis import Analysis
+from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.statement import Statement
-from narrows.model.verdict import Settled
+from narrows.model.verdict import MaskObligation, Settled
 from narrows.relay.machine import Analyse, Ask
 from narrows.relay.postgres import probe
 from narrows.relay.postgres.known import Known, doubted
@@ -75,6 +76,18 @@ def learn(state: State, text: str, analysis: Analysis) -> Known:
     return made
 
 
+def refusal_of(settled: Settled, found: Known) -> Refusal | None:
+    """Why the statement is not forwarded: the gate's answer, and two things that no answer can lift."""
+    if settled.refusal is not None or found.analysis.refusal is not None:
+        return settled.refusal or found.analysis.refusal
+    obligations = settled.verdict.obligations if settled.verdict else ()
+    for obligation in obligations:
+        if not isinstance(obligation, MaskObligation):
+            kind = type(obligation).__name__
+            return Refusal(Reason.OBLIGATION_UNKNOWN, f"this protocol cannot fulfil {kind}")
+    return None
+
+
 def must_wait(state: State) -> bool:
     """Something that was sent may change what the next statement means: have the target answer first."""
     if state.needs_probe and state.barrier is None and state.status != b"E":
@@ -85,9 +98,11 @@ def must_wait(state: State) -> bool:
     return True
 
 
-def must_wait_for_names(state: State) -> bool:
-    """As `must_wait`, for a text that names prepared statements or cursors."""
+def must_wait_for_names(state: State, found: Known | None = None) -> bool:
+    """As `must_wait`, for a text that names prepared statements or cursors, or was refused for the lack of one."""
     if not state.names.has_pending:
+        return False
+    if found is not None and not found.depends_on_names and found.analysis.refusal is None:
         return False
     state.flush_upstream()
     return True

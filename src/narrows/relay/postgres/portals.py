@@ -18,7 +18,15 @@ from narrows.model.verdict import Settled
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres import runs
 from narrows.relay.postgres.answers import arm
-from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names, resolved
+from narrows.relay.postgres.asking import (
+    Taken,
+    ask,
+    known,
+    must_wait,
+    must_wait_for_names,
+    refusal_of,
+    resolved,
+)
 from narrows.relay.postgres.known import Known
 from narrows.relay.postgres.names import Pending, Portal, Prepared
 from narrows.relay.postgres.refuse import refuse_extended
@@ -44,7 +52,7 @@ def on_bind(state: State, message: Message) -> Taken:
     if prepared.execute_text is not None and must_wait_for_names(state):
         return Taken.LATER
     found = resolved(state, prepared) if prepared.execute_text else known(state, prepared.text, refused)
-    if found is None or (found.depends_on_names and must_wait_for_names(state)):
+    if found is None or must_wait_for_names(state, found):
         return Taken.LATER
     parameters = _parameters(bind, prepared)
     settled = partial(_bind_settled, state, message, bind, prepared, found, parameters)
@@ -92,7 +100,7 @@ def on_execute(state: State, message: Message) -> Taken:
         return _wait(state)
     if portal is None:
         return _refuse(state, unknown_portal(execute.portal))
-    if portal.known.depends_on_names and must_wait_for_names(state):
+    if must_wait_for_names(state, portal.known):
         return Taken.LATER
     run = portal.run
     if run is not None and not portal.known.depends_on_names:
@@ -125,11 +133,12 @@ def _execute_settled(state: State, message: Message, portal: Portal, found: Know
 
 def _started(state: State, found: Known, settled: Settled) -> runs.Run | None:
     """The run, unless it was refused or the series has failed while it waited."""
-    if settled.refusal is not None:
+    refusal = refusal_of(settled, found)
+    if refusal is not None:
         if state.mode is Mode.SKIPPING:
-            state.finish(runs.start(settled, found), "refused", words.sqlstate_of(settled.refusal))
+            state.finish(runs.start(settled, found), "refused", words.sqlstate_of(refusal))
         else:
-            refuse_extended(state, settled.refusal, settled.record)
+            refuse_extended(state, refusal, settled.record)
         return None
     run = runs.start(settled, found)
     if state.mode is Mode.SKIPPING:

@@ -61,7 +61,7 @@ class Session:
 
     def receive(self, side: Side, data: bytes) -> list[Command]:
         state = self._state
-        if state.is_closed:
+        if state.is_closed or (side is Side.CLIENT and state.is_terminating):
             return []
         try:
             if side is Side.CLIENT:
@@ -84,6 +84,8 @@ class Session:
 
     def closed(self, side: Side) -> list[Command]:
         state = self._state
+        if state.is_closed:
+            return []
         if side is Side.CLIENT:
             state.out.to_upstream(_TERMINATE)
         elif not (state.has_said_fatal or state.is_terminating or state.backend.is_inside_row):

@@ -15,7 +15,7 @@ from narrows.model.statement import Protocol, Statement
 from narrows.model.verdict import Settled
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres import runs
-from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names
+from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names, refusal_of
 from narrows.relay.postgres.known import Known
 from narrows.relay.postgres.names import Prepared
 from narrows.relay.postgres.refuse import refuse_extended, refuse_query
@@ -36,8 +36,9 @@ def on_query(state: State, message: Message) -> Taken:
 
 
 def _query_settled(state: State, message: Message, found: Known, settled: Settled) -> None:
-    if settled.refusal is not None:
-        refuse_query(state, settled.refusal, settled.record)
+    refusal = refusal_of(settled, found)
+    if refusal is not None:
+        refuse_query(state, refusal, settled.record)
     else:
         _send_query(state, message, found, settled)
 
@@ -89,12 +90,10 @@ def on_parse(state: State, message: Message) -> Taken:
     parse = frontend.parse_parse(message.payload)
     refused = partial(refuse_extended, state)
     found = known(state, parse.text, refused)
-    if found is None:
+    if found is None or must_wait_for_names(state, found):
         return Taken.LATER
     if found.analysis.refusal is not None:
         return _ask_for_refusal(state, found.statement, found.analysis.refusal)
-    if found.depends_on_names and must_wait_for_names(state):
-        return Taken.LATER
     if fault := _name_fault(state, parse.name):
         refused(fault)
         return Taken.YES
