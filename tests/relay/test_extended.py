@@ -12,6 +12,7 @@ from tests.relay.raw import FLUSH, SYNC, bind, execute, parse, query
 from tests.relay.talk import (
     BOUND,
     CLOSED,
+    EMPTY,
     FAILED,
     IN_BLOCK,
     NO_DATA,
@@ -292,3 +293,22 @@ def test_sql_may_name_what_the_protocol_is_just_preparing(talk: Talk) -> None:
     talk.client(parse(SSN, "s"), parse("execute s"), bind(), SYNC).to_upstream(parse(SSN, "s"), FLUSH)
     talk.target(PARSED).to_upstream(parse("execute s"), FLUSH).target(PARSED).asked("execute s")
     assert talk.asks[0][1].disclosures
+
+
+def test_an_empty_statement(talk: Talk) -> None:
+    talk.client(parse("", "s"), DESCRIBE_S, SYNC).target(PARSED, NONE, NO_DATA, READY)
+    quiet(talk).client(bind("", "s"), execute(), SYNC).allow().target(BOUND, EMPTY, READY)
+    talk.to_client(BOUND, EMPTY, READY).finished("r1 done")
+
+
+def test_rows_of_a_statement_that_returns_none_end_the_session(talk: Talk) -> None:
+    prepared(talk, "update notes set body = 'x'")
+    talk.client(bind("", "s"), execute(), SYNC).allow().target(BOUND, row(b"123"))
+    shown = talk.taken(Side.CLIENT)
+    assert b"08P01" in shown
+    assert b"123" not in shown
+
+
+def test_more_results_than_statements_end_the_session(talk: Talk) -> None:
+    talk.client(query("select 1")).allow().target(fields("a"), complete("SELECT 0"), fields("a"))
+    assert b"08P01" in talk.taken(Side.CLIENT)

@@ -52,6 +52,8 @@ def arm(state: State) -> None:
         return
     assert head.run is not None
     assert head.portal is not None
+    if not head.run.known.returns_rows:
+        return  # a row that comes all the same has no plan
     try:
         state.backend.set_plan(state.masks.of_portal(head.run, head.portal))
     except MaskImpossible as fault:

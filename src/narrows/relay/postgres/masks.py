@@ -13,6 +13,7 @@ from narrows.relay.postgres.known import Description
 from narrows.relay.postgres.names import Portal
 from narrows.relay.postgres.runs import Run
 from narrows.relay.postgres.settings import Context
+from narrows.wire.errors import ProtocolError
 
 PLANS_KEPT = 8
 """Per analysed text: formats and rungs differ between callers, rarely within one."""
@@ -62,7 +63,8 @@ class Masks:
         if kept is not None and kept[0] == run.masks:
             return kept[1]
         part = run.current
-        assert part is not None
+        if part is None:
+            raise ProtocolError("upstream", "more results than statements")
         plan = build_plan(described.fields, formats, part.reach, run.masks, view.snapshot, labels, self._key)
         if len(plans) >= PLANS_KEPT:
             plans.clear()

@@ -137,6 +137,10 @@ class Session:
             state.fresh = (held.text, made)
         return self._continue()
 
+    def schema_changing(self) -> None:
+        """Another session changed the schema: nothing more is analysed until `schema_read`."""
+        self._state.awaits_schema = True
+
     def schema_read(self, view: object) -> list[Command]:
         self.update_view(view)
         self._state.awaits_schema = False
