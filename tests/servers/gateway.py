@@ -223,7 +223,8 @@ def started(
 
 
 def _start(directory: Path, environment: Mapping[str, str], user: str | None = None) -> processes.Running:
-    command, extra = [NARROWS, "serve", "--config", str(directory)], {}
+    extra: dict[str, str] = {}
+    command = [NARROWS, "serve", "--config", str(directory)]
     if user is not None:
         python, extra = _python_for_all()
         command = [python, "-c", "from narrows.cli import main; main()", *command[1:]]

@@ -121,6 +121,9 @@ class Control:
     def metrics(self) -> bytes:
         parts = self._parts
         parts.metrics.journal_lag.set(parts.indexer.lag().bytes)
+        for status in parts.targets.keeper.statuses():
+            place = status.place
+            parts.metrics.schema_age.labels(place.connection, place.database, place.user).set(status.age_s)
         return parts.metrics.text()
 
     # -- sessions
@@ -153,14 +156,14 @@ class Control:
 
     async def analyse(
         self,
-        principal: Principal,  # noqa: ARG002 - names resolve alike for everybody
+        principal: Principal,
         connection: str,
         database: str,
         sql: str,
     ) -> tuple[Statement, ...] | Refusal:
         parts = self._parts
         try:
-            snapshot = await parts.targets.keeper.get(parts.targets.place(connection, database))
+            snapshot = await parts.targets.keeper.get(parts.targets.place(connection, database, principal))
         except FactsUnavailable as failure:
             return failure.refusal()
         view = parts.targets.view(snapshot)
@@ -222,8 +225,7 @@ class Control:
         known = self.config.connections[connection]
         binding = binding_of(self.config.target(connection, known.database, known.credential))
         row = await self._run(self._parts.stored.put, name, binding, value, by.id)
-        for database in known.all_databases:
-            self._parts.targets.keeper.forget(self._parts.targets.place(connection, database))
+        self._parts.targets.forget(connection)
         return _stored(row)
 
     async def credentials(self) -> tuple[StoredCredential, ...]:

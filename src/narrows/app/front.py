@@ -29,7 +29,6 @@ from narrows.model.refusal import Refusal
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.secret import Secret
 from narrows.model.session import Client, Session
-from narrows.model.snapshot import Snapshot
 from narrows.model.statement import Operation, Protocol, Statement
 from narrows.model.verdict import Settled
 from narrows.relay.postgres import startup
@@ -50,6 +49,8 @@ from narrows.wire.postgres.cancel import CancelKeys
 
 _APPLICATION_BYTES = 63
 """PostgreSQL cuts application_name there."""
+
+_UNREADABLE = "the target's schema could not be read after it changed"
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +133,7 @@ class PostgresFront:
         if isinstance(signed, Refusal):
             return signed
         refuse = _Refuser(self.recorder, client, signed, wanted)
-        place = self._place(wanted)
+        place = self._place(wanted, signed)
         if isinstance(place, Refusal):
             return refuse(place)
         session = self._session(signed, place, client)
@@ -152,7 +153,7 @@ class PostgresFront:
         await self.recorder.signed_in(client, answer, wanted.connection, database)
         return answer
 
-    def _place(self, wanted: Authenticate) -> Place | Refusal:
+    def _place(self, wanted: Authenticate, signed: SignedIn) -> Place | Refusal:
         known = self.config.now.connections.get(wanted.connection)
         if known is None:
             return Refusal(Reason.UNKNOWN_CONNECTION, f"there is no connection {wanted.connection[:63]!r}")
@@ -162,7 +163,7 @@ class PostgresFront:
                 Reason.UNKNOWN_DATABASE,
                 f"connection {wanted.connection} does not list the database {database[:63]!r}",
             )
-        return self.targets.place(wanted.connection, database)
+        return self.targets.place(wanted.connection, database, signed.principal)
 
     def _session(self, signed: SignedIn, place: Place, client: Client) -> Session:
         return Session(
@@ -194,9 +195,7 @@ class PostgresFront:
             if start.statement is not None and (refused := await self._settled(session, start.statement)):
                 return refused
             parameters = {**start.values, "application_name": _application(session, wanted.application)}
-            upstream = await self.targets.open(
-                place.connection, place.database, session.principal, parameters
-            )
+            upstream = await self.targets.open(place, parameters)
         except FactsUnavailable as failure:
             return failure.refusal()
         except CredentialError as failure:
@@ -321,10 +320,21 @@ class SessionServices:
         return await self._front.analysis.analyse(text, machine.view, machine.state)
 
     async def schema_changed(self) -> object | None:
-        front = self._front
+        front, place = self._front, self._place
+        keeper = front.targets.keeper
+        keeper.outdate(place.connection, place.database)
+        others = [d for d in front.sessions if d is not self.driver and _shares(d.session, place)]
+        for other in others:
+            other.schema_changing()
         try:
-            return front.targets.view(await front.targets.keeper.changed(self._place))
+            view = front.targets.view(await keeper.changed(place))
+            for other in others:
+                theirs = front.targets.place(place.connection, place.database, other.session.principal)
+                other.schema_read(front.targets.view(await keeper.get(theirs)))
+            return view
         except (FactsUnavailable, KeyError) as failure:
+            for other in others:
+                other.end(Refusal(Reason.FACTS_UNAVAILABLE, _UNREADABLE))
             log.warning("schema_not_read", session=self._session.id, error=str(failure))
             return None
 
@@ -383,6 +393,10 @@ class _Refuser:
         return refusal
 
 
+def _shares(session: Session, place: Place) -> bool:
+    return (session.connection, session.database) == (place.connection, place.database)
+
+
 def _connecting(place: Place) -> Statement:
     """Opening a session, as the statement that policy is asked about."""
     database = Resource(ResourceKind.DATABASE, (place.connection, place.database), place.is_home)
@@ -401,17 +415,11 @@ def _application(session: Session, application: str) -> str:
     return plain[:_APPLICATION_BYTES]
 
 
-def refresh(front: PostgresFront, snapshot: Snapshot | None = None) -> None:
+def refresh(front: PostgresFront) -> None:
     """Give open sessions the view that holds now: after a reload, or after a new reading of a schema."""
     for driver in front.sessions:
         session = driver.session
-        if snapshot is not None and (snapshot.connection, snapshot.database) != (
-            session.connection,
-            session.database,
-        ):
-            continue
         with contextlib.suppress(KeyError):
-            place = front.targets.place(session.connection, session.database)
-            current = snapshot or front.targets.keeper.current(place)
-            if current is not None:
+            place = front.targets.place(session.connection, session.database, session.principal)
+            if (current := front.targets.keeper.current(place)) is not None:
                 driver.update_view(front.targets.view(current), front.config.now.labels)

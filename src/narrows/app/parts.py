@@ -88,9 +88,7 @@ class Parts:
         logs.set_level(settings.log_level)
         for name, known in before.connections.items():
             if config.connections.get(name) != known:
-                for database in known.all_databases:
-                    if name in config.connections:
-                        self.targets.keeper.forget(self.targets.place(name, database))
+                self.targets.forget(name)
 
     def end_lapsed(self) -> int:
         """End the sessions whose token, principal or connection no longer holds; how many."""
@@ -154,8 +152,8 @@ def build(config: Config, flags: Mapping[str, str], stack: ExitStack) -> Parts:
     credentials = Credentials(_providers(config, stored))
     ports = GatePorts(LiveFacts(in_force, liveness, clock), CedarPolicy(in_force, clock), recorder)
 
-    def on_change(snapshot: Snapshot) -> None:
-        refresh(front, snapshot)
+    def on_change(_snapshot: Snapshot) -> None:
+        refresh(front)
 
     targets = Targets(in_force, credentials, pool, recorder, on_change, clock)
     sessions = Sessions(SessionLimits(settings.sessions_limit, settings.sessions_per_principal))

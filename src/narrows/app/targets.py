@@ -53,21 +53,29 @@ class Targets:
         limits = KeeperLimits(poll_s=settings.snapshot_poll_s)
         self.keeper = SnapshotKeeper(self.open_queries, on_change, limits, clock)
 
-    def place(self, connection: str, database: str) -> Place:
-        return Place(connection, database, database == self._config.now.connections[connection].database)
+    def place(self, connection: str, database: str, principal: Principal | None = None) -> Place:
+        """Where a principal's session goes; the connection's own credential without one."""
+        known = self._config.now.connections[connection]
+        credential = known.credential_for(principal.groups) if principal else known.credential
+        user = "" if credential == known.credential else credential.user
+        return Place(connection, database, database == known.database, user)
 
-    async def open(
-        self, connection: str, database: str, principal: Principal, parameters: Mapping[str, str]
-    ) -> Upstream:
-        """Sign in for a principal's session; raises UpstreamUnavailable and CredentialError."""
-        credential = self._config.now.credential(connection, principal)
-        target, password = await self._credential(connection, database, credential)
+    def forget(self, connection: str) -> None:
+        """Whatever leads to this connection's target is to be opened and read anew."""
+        for place in self.keeper.places():
+            if place.connection == connection:
+                self.keeper.forget(place)
+
+    async def open(self, place: Place, parameters: Mapping[str, str]) -> Upstream:
+        """Sign in for a session; raises UpstreamUnavailable and CredentialError."""
+        credential = self._credential_at(place)
+        target, password = await self._credential(place.connection, place.database, credential)
         return await open_upstream(target, password, parameters, self._deadlines)
 
     async def open_queries(self, place: Place) -> Queries:
         """Sign in for statements of our own, each journalled before it is sent."""
-        credential = self._config.now.connections[place.connection].credential
         try:
+            credential = self._credential_at(place)
             target, password = await self._credential(place.connection, place.database, credential)
         except KeyError:
             raise FactsUnavailable(f"connection {place.connection} is no longer configured") from None
@@ -93,6 +101,17 @@ class Targets:
                 del self._views[next(iter(self._views))]
             view = self._views[key] = View(snapshot, labels, versions, known.export_rows)
         return view
+
+    def _credential_at(self, place: Place) -> Credential:
+        known = self._config.now.connections[place.connection]
+        if not place.user:
+            return known.credential
+        found = next((c for c in known.credentials.values() if c.user == place.user), None)
+        if found is None:
+            raise FactsUnavailable(
+                f"connection {place.connection} has no credential for {place.user} any more"
+            )
+        return found
 
     async def _credential(
         self, connection: str, database: str, credential: Credential

@@ -109,6 +109,13 @@ class Conduit(asyncio.BufferedProtocol):
         else:
             self.want(self._wanted)
 
+    def release(self, unread: bytes = b"") -> None:
+        """Nobody's for now: it is not read, and the next owner is given `unread` first."""
+        self._owner = None
+        self.want(False)
+        if unread:
+            self._early.insert(0, unread)
+
     def want(self, is_wanted: bool) -> None:
         """Whether to read on; what is already on its way may still arrive."""
         self._wanted = is_wanted

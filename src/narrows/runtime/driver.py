@@ -49,6 +49,8 @@ class RelayMachine(Machine, Protocol):
 
     def analysed(self, hold: Hold, analysis: object) -> list[Command]: ...
 
+    def schema_changing(self) -> None: ...
+
     def schema_read(self, view: object) -> list[Command]: ...
 
     def update_view(self, view: object, labels: Labels | None = None) -> None: ...
@@ -158,6 +160,15 @@ class SessionDriver:
     def end(self, refusal: Refusal) -> None:
         """End the session now, telling the client why."""
         self._tell(lambda: self.machine.end(refusal))
+
+    def schema_changing(self) -> None:
+        """Another session changed the schema: settle nothing more until `schema_read`."""
+        if self._close_reason is None:
+            self.machine.schema_changing()
+
+    def schema_read(self, view: object) -> None:
+        """The schema as it is after the change."""
+        self._tell(lambda: self.machine.schema_read(view))
 
     def stop(self, reason: str) -> None:
         """Close both sides now; without effect where the session has ended."""

@@ -40,6 +40,12 @@ class Metrics:
         self.journal_lag = Gauge(
             "narrows_journal_index_lag_bytes", "Journal bytes that search does not know yet", registry=r
         )
+        self.schema_age = Gauge(
+            "narrows_schema_age_seconds",
+            "Since a target's schema was last confirmed",
+            ["connection", "database", "role"],
+            registry=r,
+        )
         self.reloads = Counter("narrows_reloads", "Configuration reloads", ["outcome"], registry=r)
         self.pure_core = Gauge(
             "narrows_core_is_pure", "1 where the Python twin does the work of the compiled core", registry=r

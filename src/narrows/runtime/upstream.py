@@ -28,6 +28,7 @@ from narrows.relay.postgres.upstream import (
     read_tls_answer,
 )
 from narrows.runtime import tls
+from narrows.runtime.chunks import Chunks
 from narrows.runtime.conduit import Conduit
 from narrows.wire.errors import ProtocolError
 from narrows.wire.postgres import startup
@@ -63,7 +64,7 @@ DEADLINES = Deadlines()
 
 
 class UpstreamConduit(Conduit):
-    """A conduit that can go over to TLS and be without an owner again."""
+    """A conduit that can go over to TLS."""
 
     async def upgrade(self, context: ssl.SSLContext, server_name: str, limit_s: float) -> ssl.SSLObject:
         """TLS as the client, before anything more is read."""
@@ -76,13 +77,6 @@ class UpstreamConduit(Conduit):
         self.connection_made(upgraded)
         session: ssl.SSLObject = upgraded.get_extra_info("ssl_object")
         return session
-
-    def release(self, unread: bytes = b"") -> None:
-        """Nobody's for now: it is not read, and the next owner is given `unread` first."""
-        self._owner = None
-        self.want(False)
-        if unread:
-            self._early.insert(0, unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +98,6 @@ class Upstream:
     def is_verified(self) -> bool:
         """The target's certificate was checked."""
         return self.tls_version is not None and self.target.tls is not TlsMode.REQUIRE
-
-
-class _Reader:
-    """Owner of a conduit during sign-in: one chunk at a time, nothing read ahead."""
-
-    def __init__(self, conduit: Conduit) -> None:
-        self._conduit = conduit
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
-        conduit.want(False)
-        conduit.give_to(self)
-
-    def on_bytes(self, conduit: Conduit, data: bytes) -> None:
-        conduit.want(False)
-        self._chunks.put_nowait(data)
-
-    def on_end(self, conduit: Conduit, error: Exception | None) -> None:  # noqa: ARG002
-        self._chunks.put_nowait(None)
-
-    def on_writable(self, conduit: Conduit, is_writable: bool) -> None:
-        """A sign-in is too small to fill a buffer."""
-
-    async def read(self) -> bytes:
-        """The next bytes; empty at the end."""
-        if self._chunks.empty():
-            self._conduit.want(True)
-        return await self._chunks.get() or b""
 
 
 async def open_upstream(
@@ -162,7 +130,7 @@ async def cancel_upstream(
     try:
         async with asyncio.timeout(deadlines.total_s):
             conduit = await _connect(target, address or target.host, deadlines, progress)
-            reader = _Reader(conduit)
+            reader = Chunks(conduit)
             if target.tls is not TlsMode.DISABLE:
                 conduit.write(startup.build_ssl_request())
                 answer = read_tls_answer(await progress.read(reader))
@@ -194,7 +162,7 @@ class _Progress:
     def failure(self, fault: Fault, detail: str) -> UpstreamUnavailable:
         return UpstreamUnavailable(Failed(fault, detail), self.address)
 
-    async def read(self, reader: _Reader) -> bytes:
+    async def read(self, reader: Chunks) -> bytes:
         data = await reader.read()
         if not data:
             raise self.failure(Fault.LOST, f"while {self.doing}")
@@ -249,7 +217,7 @@ def _keep_alive(conduit: Conduit, idle_s: float) -> None:
 async def _sign_in(
     conduit: UpstreamConduit, sign_in: SignIn, deadlines: Deadlines, progress: _Progress
 ) -> Upstream:
-    target, reader = progress.target, _Reader(conduit)
+    target, reader = progress.target, Chunks(conduit)
     session: ssl.SSLObject | None = None
     steps: list[Step] = sign_in.start()
     progress.doing = "signing in"

@@ -133,6 +133,12 @@ class SnapshotKeeper:
         entry.changes += 1
         return await self._read_again(entry, self._ticket(entry))
 
+    def outdate(self, connection: str, database: str) -> None:
+        """A database changed: whoever keeps its schema, for whichever role, reads it before the next use."""
+        for place, entry in self._entries.items():
+            if (place.connection, place.database) == (connection, database):
+                entry.changes += 1
+
     def retain(self, place: Place) -> None:
         """A session needs the facts about this database to stay current until `release`."""
         self._entry(place).retained += 1
@@ -147,6 +153,10 @@ class SnapshotKeeper:
         if entry := self._entries.get(place):
             entry.changes += 1
             entry.is_moved = True
+
+    def places(self) -> list[Place]:
+        """Every database that is kept."""
+        return list(self._entries)
 
     def statuses(self) -> list[Status]:
         """How everything that is kept stands now."""

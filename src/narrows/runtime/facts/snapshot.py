@@ -30,11 +30,13 @@ Numbers = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which database of which connection."""
+    """Which database of which connection, as which role: names resolve by the role's search_path."""
 
     connection: str
     database: str
     is_home: bool = True
+    user: str = ""
+    """The role of the credential; empty for the connection's own."""
 
 
 @dataclass(frozen=True, slots=True)
