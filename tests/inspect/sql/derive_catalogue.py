@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from narrows.inspect.sql.data import listed
+
 DATA = Path(__file__).parents[3] / "src" / "narrows" / "inspect" / "sql" / "data"
 
 DENIED = re.compile(
@@ -79,55 +81,15 @@ VOLATILE = [
     "uuidv7",
 ]
 
-ANALYSED_ONLY = frozenset(
-    [
-        "Aggref",
-        "AlternativeSubPlan",
-        "ArrayCoerceExpr",
-        "ArrayExpr",
-        "CallContext",
-        "CaseTestExpr",
-        "CoerceToDomain",
-        "CoerceToDomainValue",
-        "CoerceViaIO",
-        "CollateExpr",
-        "ConvertRowtypeExpr",
-        "Expr",
-        "FieldSelect",
-        "FieldStore",
-        "FromExpr",
-        "FuncExpr",
-        "InferenceElem",
-        "InlineCodeBlock",
-        "JsonConstructorExpr",
-        "JsonExpr",
-        "Node",
-        "OnConflictExpr",
-        "OpExpr",
-        "Param",
-        "PLAssignStmt",
-        "Query",
-        "RTEPermissionInfo",
-        "RangeTblEntry",
-        "RangeTblFunction",
-        "RangeTblRef",
-        "RelabelType",
-        "ReturningExpr",
-        "RowCompareExpr",
-        "RowMarkClause",
-        "ScalarArrayOpExpr",
-        "SetOperationStmt",
-        "SortGroupClause",
-        "SubPlan",
-        "SubscriptingRef",
-        "TableFunc",
-        "TargetEntry",
-        "Var",
-        "WindowClause",
-        "WindowFunc",
-        "WindowFuncRunCondition",
-        "WithCheckOption",
-    ]
+ANALYSED_ONLY = listed(
+    """
+    Aggref AlternativeSubPlan ArrayCoerceExpr ArrayExpr CallContext CaseTestExpr CoerceToDomain
+    CoerceToDomainValue CoerceViaIO CollateExpr ConvertRowtypeExpr Expr FieldSelect FieldStore FromExpr
+    FuncExpr InferenceElem InlineCodeBlock JsonConstructorExpr JsonExpr Node OnConflictExpr OpExpr Param
+    PLAssignStmt Query RTEPermissionInfo RangeTblEntry RangeTblFunction RangeTblRef RelabelType
+    ReturningExpr RowCompareExpr RowMarkClause ScalarArrayOpExpr SetOperationStmt SortGroupClause SubPlan
+    SubscriptingRef TableFunc TargetEntry Var WindowClause WindowFunc WindowFuncRunCondition WithCheckOption
+    """
 )
 """Nodes that only PostgreSQL's analysis makes: none comes out of the parser, so one that did is refused."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
@@ -15,58 +16,18 @@ from narrows.model.snapshot import Relation
 
 BOOLEAN_OID = 16
 
-SCALAR_AGGREGATES = frozenset(
-    [
-        "count",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "bool_and",
-        "bool_or",
-        "every",
-        "bit_and",
-        "bit_or",
-        "bit_xor",
-        "stddev",
-        "stddev_pop",
-        "stddev_samp",
-        "variance",
-        "var_pop",
-        "var_samp",
-        "corr",
-        "covar_pop",
-        "covar_samp",
-        "regr_avgx",
-        "regr_avgy",
-        "regr_count",
-        "regr_intercept",
-        "regr_r2",
-        "regr_slope",
-        "regr_sxx",
-        "regr_sxy",
-        "regr_syy",
-        "percentile_cont",
-        "percentile_disc",
-        "mode",
-    ]
+SCALAR_AGGREGATES = listed(
+    """
+    count sum avg min max bool_and bool_or every bit_and bit_or bit_xor stddev stddev_pop stddev_samp
+    variance var_pop var_samp corr covar_pop covar_samp regr_avgx regr_avgy regr_count regr_intercept
+    regr_r2 regr_slope regr_sxx regr_sxy regr_syy percentile_cont percentile_disc mode
+    """
 )
-COLLECTING_AGGREGATES = frozenset(
-    [
-        "array_agg",
-        "string_agg",
-        "json_agg",
-        "jsonb_agg",
-        "json_object_agg",
-        "jsonb_object_agg",
-        "xmlagg",
-        "json_agg_strict",
-        "jsonb_agg_strict",
-        "json_object_agg_strict",
-        "jsonb_object_agg_strict",
-        "range_agg",
-        "any_value",
-    ]
+COLLECTING_AGGREGATES = listed(
+    """
+    array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg xmlagg json_agg_strict
+    jsonb_agg_strict json_object_agg_strict jsonb_object_agg_strict range_agg any_value
+    """
 )
 """These put every row into one value."""
 
@@ -128,14 +89,16 @@ def constant_limit(fields: Node) -> int | None:
 
 
 def note(gather: Gather, fields: Node, scope: Scope) -> None:
-    """The facts about the outermost level that policy sees."""
+    """The facts about a level that rows flow through, as policy sees them."""
+    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
+    if gather.is_in_sublink or not any(source.has_system_columns for source in scope.sources):
+        return
     wheres = [*_wheres(fields)]
     found = read(wheres, scope)
-    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     names = {f"{relations[oid].name}.{column}" for oid, column in found.constants if oid in relations}
-    gather.constant_filters |= frozenset(names)
-    if any(source.relation is not None or source.has_system_columns for source in scope.sources):
-        gather.is_bounded = gather.is_bounded and any(is_bounding(where, scope) for where in wheres)
+    before = gather.constant_filters
+    gather.constant_filters = frozenset(names) if before is None else before & names
+    gather.is_bounded = gather.is_bounded and any(is_bounding(where, scope) for where in wheres)
     gather.bounded_relations |= _bounded(found, scope)
 
 

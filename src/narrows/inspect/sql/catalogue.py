@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from narrows.inspect.sql import data
+from narrows.inspect.sql.data import listed
 
 FUNCTIONS = data.words("functions.txt")
 """Functions of pg_catalog that only compute: no table read, no effect, no SQL run."""
@@ -77,27 +78,11 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
 Defaults, check constraints, row policies, index expressions and partition bounds are not here: psql's \\d shows them.
 """
 
-COMPUTING_EXTENSIONS = frozenset(
-    [
-        "btree_gin",
-        "btree_gist",
-        "citext",
-        "cube",
-        "earthdistance",
-        "fuzzystrmatch",
-        "hstore",
-        "intarray",
-        "isn",
-        "ltree",
-        "pg_trgm",
-        "pgcrypto",
-        "postgis",
-        "seg",
-        "unaccent",
-        "uuid-ossp",
-        "vector",
-        "halfvec",
-    ]
+COMPUTING_EXTENSIONS = listed(
+    """
+    btree_gin btree_gist citext cube earthdistance fuzzystrmatch hstore intarray isn ltree pg_trgm pgcrypto
+    postgis seg unaccent uuid-ossp vector halfvec
+    """
 )
 """Extensions whose immutable and stable functions in C or SQL only compute."""
 
@@ -106,33 +91,15 @@ RUNS_SQL = frozenset(
 )
 """Functions of extensions that read tables by name or run SQL, whatever they are declared to be."""
 
-HARMLESS_TYPES = TYPES | frozenset(
-    [
-        "citext",
-        "hstore",
-        "ltree",
-        "lquery",
-        "ltxtquery",
-        "cube",
-        "seg",
-        "isbn",
-        "isbn13",
-        "issn",
-        "issn13",
-        "ismn",
-        "ismn13",
-        "ean13",
-        "upc",
-        "vector",
-        "halfvec",
-        "sparsevec",
-        "geometry",
-        "geography",
-        "box2d",
-        "box3d",
-        "raster",
-    ]
+EXTENSION_TYPES = listed(
+    """
+    citext hstore ltree lquery ltxtquery cube seg isbn isbn13 issn issn13 ismn ismn13 ean13 upc vector halfvec
+    sparsevec geometry geography box2d box3d raster
+    """
 )
+"""Types of computing extensions."""
+
+HARMLESS_TYPES = TYPES | EXTENSION_TYPES
 """Types whose input and casts are PostgreSQL's own or a computing extension's."""
 
 

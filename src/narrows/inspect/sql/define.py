@@ -11,11 +11,12 @@ from collections.abc import Callable
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql import expression, guards, query, sources
 from narrows.inspect.sql.analysis import Kind
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.refused import Refused, undecided, unsupported
 from narrows.inspect.sql.running import code, created
-from narrows.inspect.sql.scope import Scope, make_source
+from narrows.inspect.sql.scope import Cell, Scope, Shape, make_source
 from narrows.inspect.sql.settings import Rule, setting
 from narrows.inspect.sql.tree import GRAMMAR, LIST, SCALAR, WRAPPED, Node, strings, unwrap
 from narrows.model.action import Action
@@ -192,32 +193,12 @@ def _sweep_node(gather: Gather, type_: str, fields: Node, scope: Scope) -> None:
 
 
 QUERIES = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt"})
-EXPRESSIONS = frozenset(
-    [
-        "A_Expr",
-        "BoolExpr",
-        "FuncCall",
-        "TypeCast",
-        "CaseExpr",
-        "CoalesceExpr",
-        "MinMaxExpr",
-        "NullTest",
-        "BooleanTest",
-        "SubLink",
-        "A_ArrayExpr",
-        "A_Indirection",
-        "CollateClause",
-        "RowExpr",
-        "XmlExpr",
-        "ColumnRef",
-        "JsonObjectConstructor",
-        "JsonArrayConstructor",
-        "JsonIsPredicate",
-        "JsonFuncExpr",
-        "JsonParseExpr",
-        "JsonScalarExpr",
-        "JsonSerializeExpr",
-    ]
+EXPRESSIONS = listed(
+    """
+    A_Expr BoolExpr FuncCall TypeCast CaseExpr CoalesceExpr MinMaxExpr NullTest BooleanTest SubLink
+    A_ArrayExpr A_Indirection CollateClause RowExpr XmlExpr ColumnRef JsonObjectConstructor
+    JsonArrayConstructor JsonIsPredicate JsonFuncExpr JsonParseExpr JsonScalarExpr JsonSerializeExpr
+    """
 )
 
 
@@ -314,14 +295,10 @@ def alter_table(draft: Draft, fields: Node) -> None:
         sweep(draft.gather, "AlterTableCmd", {"def": command["def"]} if "def" in command else {}, scope)
 
 
-PARTNERS = frozenset(
-    [
-        "AT_AddInherit",
-        "AT_DropInherit",
-        "AT_AttachPartition",
-        "AT_DetachPartition",
-        "AT_DetachPartitionFinalize",
-    ]
+PARTNERS = listed(
+    """
+    AT_AddInherit AT_DropInherit AT_AttachPartition AT_DetachPartition AT_DetachPartitionFinalize
+    """
 )
 
 
@@ -335,13 +312,8 @@ def _partner(draft: Draft, node: Node) -> None:
 def rename(draft: Draft, fields: Node) -> None:
     kind = fields["renameType"]
     if "relation" in fields:
-        owner = fields.get("relationType", "OBJECT_TABLE") if kind in INSIDE else kind
-        need(
-            draft,
-            Action.ALTER,
-            owner if owner in OBJECTS else "OBJECT_TABLE",
-            _range_words(fields["relation"]),
-        )
+        owner = "OBJECT_TABLE" if kind in INSIDE else kind
+        need(draft, Action.ALTER, owner, _range_words(fields["relation"]))
     elif "object" in fields:
         need(draft, Action.ALTER, kind, words_of(fields["object"]))
     else:
@@ -350,15 +322,10 @@ def rename(draft: Draft, fields: Node) -> None:
     guards.rename(draft.gather, fields)
 
 
-INSIDE = frozenset(
-    [
-        "OBJECT_COLUMN",
-        "OBJECT_TABCONSTRAINT",
-        "OBJECT_TRIGGER",
-        "OBJECT_RULE",
-        "OBJECT_POLICY",
-        "OBJECT_ATTRIBUTE",
-    ]
+INSIDE = listed(
+    """
+    OBJECT_COLUMN OBJECT_TABCONSTRAINT OBJECT_TRIGGER OBJECT_RULE OBJECT_POLICY OBJECT_ATTRIBUTE
+    """
 )
 
 
@@ -467,8 +434,12 @@ def define(draft: Draft, fields: Node) -> None:
 
 
 def domain(draft: Draft, fields: Node) -> None:
-    need(draft, Action.CREATE, "OBJECT_DOMAIN", strings(fields["domainname"]))
-    sweep(draft.gather, "CreateDomainStmt", fields, Scope())
+    """A domain's checks run whenever a value is made, and for all that there are when one is added."""
+    name = strings(fields.get("domainname") or fields["typeName"])
+    need(draft, Action.CREATE if "domainname" in fields else Action.ALTER, "OBJECT_DOMAIN", name)
+    type_ = "CreateDomainStmt" if "domainname" in fields else "AlterDomainStmt"
+    value = make_source("", Shape((("value", Cell()),)))
+    sweep(draft.gather, type_, fields, Scope(sources=[value]))
 
 
 def composite(draft: Draft, fields: Node) -> None:
@@ -691,7 +662,7 @@ HANDLERS: dict[str, tuple[Kind, str, Handler]] = {
     "CreateEnumStmt": (*CREATE, named(Action.CREATE, "OBJECT_TYPE", "typeName")),
     "CreateRangeStmt": (*CREATE, named(Action.CREATE, "OBJECT_TYPE", "typeName", runs=True)),
     "CreateDomainStmt": (*CREATE, domain),
-    "AlterDomainStmt": (*ALTER, named(Action.ALTER, "OBJECT_DOMAIN", "typeName")),
+    "AlterDomainStmt": (*ALTER, domain),
     "AlterEnumStmt": (*ALTER, named(Action.ALTER, "OBJECT_TYPE", "typeName")),
     "AlterTypeStmt": (*ALTER, named(Action.ALTER, "OBJECT_TYPE", "typeName", runs=True)),
     "AlterCollationStmt": (*ALTER, named(Action.ALTER, "OBJECT_COLLATION", "collname")),

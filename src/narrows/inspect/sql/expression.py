@@ -133,7 +133,8 @@ def _cast(gather: Gather, fields: Node, scope: Scope) -> Taint:
 
 def check_type(gather: Gather, type_name: Node) -> None:
     words = strings(type_name.get("names"))
-    if words and words[-1] not in catalogue.HARMLESS_TYPES:
+    is_own = words[:-1] == ("pg_catalog",) or (len(words) == 1 and gather.names.path[0] == "pg_catalog")
+    if words and words[-1] not in (catalogue.HARMLESS_TYPES if is_own else catalogue.EXTENSION_TYPES):
         gather.is_unknown = True
         gather.mentions.add(words[-1])
 
@@ -293,7 +294,9 @@ def _sort(gather: Gather, fields: Node, scope: Scope) -> Taint:
 
 def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """A subquery in an expression; EXISTS tells of its conditions only, and those are filters."""
+    gather.is_in_sublink += 1
     shape = query.select_node(gather, fields["subselect"], scope)
+    gather.is_in_sublink -= 1
     check_operator(gather, fields.get("operName"))
     if fields["subLinkType"] == "EXISTS_SUBLINK":
         return CLEAN
@@ -302,11 +305,15 @@ def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
 
 
 def _case(gather: Gather, fields: Node, scope: Scope) -> Taint:
-    """The branch taken tells of its condition."""
-    taint = parts(gather, "CaseExpr", fields, scope)
-    for when in fields.get("args", ()):
-        gather.filter(evaluate(gather, when["CaseWhen"]["expr"], scope), "other")
-    return taint
+    """The branch taken tells of its condition; each part is walked once, or nested ones would double each time."""
+    test = evaluate(gather, fields["arg"], scope) if "arg" in fields else CLEAN
+    result = evaluate(gather, fields["defresult"], scope) if "defresult" in fields else CLEAN
+    for each in fields["args"]:
+        when = each["CaseWhen"]
+        test |= evaluate(gather, when["expr"], scope)
+        result |= evaluate(gather, when["result"], scope)
+    gather.filter(test, "other")
+    return test | result
 
 
 def _json_window(gather: Gather, fields: Node, scope: Scope) -> Taint:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from narrows.inspect.sql import catalogue
+from narrows.inspect.sql.data import listed
 from narrows.model.action import Action
 from narrows.model.snapshot import Function
 
@@ -152,17 +153,9 @@ def only_computes(overloads: tuple[Function, ...]) -> bool:
     )
 
 
-VOLATILE_COMPUTING = frozenset(
-    [
-        "gen_salt",
-        "gen_random_bytes",
-        "gen_random_uuid",
-        "uuid_generate_v1",
-        "uuid_generate_v1mc",
-        "uuid_generate_v4",
-        "pgp_sym_encrypt",
-        "pgp_sym_encrypt_bytea",
-        "pgp_pub_encrypt",
-        "pgp_pub_encrypt_bytea",
-    ]
+VOLATILE_COMPUTING = listed(
+    """
+    gen_salt gen_random_bytes gen_random_uuid uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4
+    pgp_sym_encrypt pgp_sym_encrypt_bytea pgp_pub_encrypt pgp_pub_encrypt_bytea
+    """
 )

@@ -47,7 +47,9 @@ class Gather:
         self.is_bounded = True
         self.has_limit = True
         self.limit = 0
-        self.constant_filters: frozenset[str] = frozenset()
+        self.constant_filters: frozenset[str] | None = None
+        self.recursions = 0
+        self.is_in_sublink = 0
         self.bounded_relations: set[int] = set()
         self.view_depth = 0
 
@@ -146,7 +148,7 @@ class Gather:
             "has_limit": self.has_limit,
             "limit": self.limit,
             "rows_estimate": self._rows(),
-            "constant_filters": self.constant_filters,
+            "constant_filters": self.constant_filters or frozenset(),
             "touches": self.all_labels() if self.is_unknown and self.index.labels else labels,
             "is_derived": self.is_derived,
             "is_unknown": self.is_unknown,

@@ -7,6 +7,7 @@ labels file is changed first, then the table.
 from __future__ import annotations
 
 from narrows.inspect.sql import expression, sources
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN
 from narrows.inspect.sql.refused import Refused, undecided
@@ -44,7 +45,7 @@ def _rename_in(gather: Gather, fields: Node) -> None:
             raise _lost(f"table {found.name}")
 
 
-RELATIONS = frozenset(["OBJECT_TABLE", "OBJECT_FOREIGN_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW"])
+RELATIONS = listed("OBJECT_TABLE OBJECT_FOREIGN_TABLE OBJECT_VIEW OBJECT_MATVIEW")
 
 
 def move(gather: Gather, range_var: Node) -> None:

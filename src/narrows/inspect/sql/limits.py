@@ -18,6 +18,12 @@ class Limits:
     depth: int = 200
     """Of nested nodes; analysis recurses, and Python's own limit must stay out of reach."""
     statements: int = 10_000
+    sources: int = 256
+    """FROM items of one query level: each name is looked for in all of them."""
+    columns: int = 1664
+    """Of one query level, PostgreSQL's own limit; `*` of `*` of `*` doubles each time."""
+    recursions: int = 3
+    """WITH RECURSIVE inside WITH RECURSIVE: each is walked twice."""
     operations: int = 2_000
     """Distinct ones, of all statements of one text together."""
 

@@ -56,9 +56,11 @@ class Names:
         if schema is not None:
             return (self._qualified(schema, name),)
         hidden = self._unqualified(name)
-        if name in self.temp:
-            return (Found("pg_temp", name, Nature.OPAQUE), hidden)
-        return (hidden,)
+        if name not in self.temp:
+            return (hidden,)
+        temporary = Found("pg_temp", name, Nature.OPAQUE)
+        is_missing = hidden.relation is None and hidden.nature is Nature.OPAQUE
+        return (temporary,) if is_missing else (temporary, hidden)
 
     def functions(self, name: str, schema: str | None) -> list[tuple[str, tuple[Function, ...]]]:
         """Every user function that the name could call, by schema."""

@@ -10,35 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from narrows.inspect.sql import bounds, conditions, dml, expression, sources
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Cell, Scope, Shape, Source
-from narrows.inspect.sql.tree import Node, strings, unwrap
+from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 
-HANDLED = frozenset(
-    [
-        "distinctClause",
-        "targetList",
-        "fromClause",
-        "whereClause",
-        "groupClause",
-        "groupDistinct",
-        "havingClause",
-        "windowClause",
-        "valuesLists",
-        "sortClause",
-        "limitOffset",
-        "limitCount",
-        "limitOption",
-        "lockingClause",
-        "withClause",
-        "op",
-        "all",
-        "larg",
-        "rarg",
-        "intoClause",
-    ]
+HANDLED = listed(
+    """
+    distinctClause targetList fromClause whereClause groupClause groupDistinct havingClause windowClause
+    valuesLists sortClause limitOffset limitCount limitOption lockingClause withClause op all larg rarg
+    intoClause
+    """
 )
 
 
@@ -73,6 +57,8 @@ def select(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
 def with_clause(gather: Gather, fields: Node, scope: Scope) -> None:
     """Common tables, each in sight of the next; a recursive one is in its own sight too."""
     is_recursive = fields.get("recursive", False)
+    if is_recursive:  # any of them may name a later one
+        scope.ctes |= {each["CommonTableExpr"]["ctename"]: None for each in fields["ctes"]}
     for each in fields.get("ctes", ()):
         cte = each["CommonTableExpr"]
         name = cte["ctename"]
@@ -85,19 +71,22 @@ def with_clause(gather: Gather, fields: Node, scope: Scope) -> None:
 
 
 def _recursive(gather: Gather, cte: Node, name: str, names: tuple[str, ...], scope: Scope) -> Shape:
-    """Walked twice: the second time its own columns carry whatever the first found in any of them."""
+    """Walked twice where labelled values are in it: the second time its own columns carry them all."""
+    gather.recursions += 1
+    if gather.recursions > gather.limits.recursions:
+        raise too_complex()
     scope.ctes[name] = Shape(rest=CLEAN)
-    first = sources.rename(select_node(gather, cte["ctequery"], scope), names)
-    if (
-        "SelectStmt" not in cte["ctequery"]
-        or cte["ctequery"]["SelectStmt"].get("op", "SETOP_NONE") == "SETOP_NONE"
-    ):
-        return first
-    everything = first.taint
-    gather.derive(everything)
-    scope.ctes[name] = Shape(tuple((each, Cell(everything)) for each, _ in first.cells), everything)
-    select_node(gather, cte["ctequery"], scope)
-    return scope.ctes[name]
+    shape = sources.rename(select_node(gather, cte["ctequery"], scope), names)
+    everything = shape.taint
+    if everything and cte["ctequery"].get("SelectStmt", {}).get("op", "SETOP_NONE") != "SETOP_NONE":
+        gather.derive(everything)
+        shape = replace(
+            shape, cells=tuple((each, Cell(everything)) for each, _ in shape.cells), rest=everything
+        )
+        scope.ctes[name] = shape
+        select_node(gather, cte["ctequery"], scope)
+    gather.recursions -= 1
+    return shape
 
 
 def _with_extras(cte: Node, shape: Shape) -> Shape:
@@ -116,6 +105,7 @@ def _plain(gather: Gather, fields: Node, scope: Scope) -> Shape:
         sources.add(gather, item, scope)
     if "whereClause" in fields:
         conditions.condition(gather, fields["whereClause"], scope)
+    bounds.note(gather, fields, scope)
     shape = targets(gather, fields.get("targetList", []), scope)
     _grouping(gather, fields, scope, shape)
     for each in fields.get("windowClause", ()):
@@ -222,6 +212,8 @@ def targets(gather: Gather, nodes: list[Node], scope: Scope) -> Shape:
         if star is None:
             cells.append(_target(gather, target, value, scope))
             continue
+        if len(cells) > gather.limits.columns:
+            raise too_complex()
         for source in star:
             cells += _expand(source.shape, scope)
             if source.shape.rest is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from pglast.parser import ParseError, scan
 
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.setting_calls import constant_text
 from narrows.inspect.sql.tree import Node, Parsed, strings, unwrap, walk
 
@@ -28,62 +29,28 @@ _UNPARSED = re.compile(
     r"(?i)password|passwd|secret|conninfo|\bconnection\s+'|\boptions\s*\(|://[^/\s]*@|narrows\s*\."
 )
 
-KEYED = frozenset(
-    [
-        "crypt",
-        "hmac",
-        "encrypt",
-        "encrypt_iv",
-        "decrypt",
-        "decrypt_iv",
-        "pgp_sym_encrypt",
-        "pgp_sym_encrypt_bytea",
-        "pgp_sym_decrypt",
-        "pgp_sym_decrypt_bytea",
-        "pgp_pub_decrypt",
-        "pgp_pub_decrypt_bytea",
-        "dblink_connect",
-        "dblink_connect_u",
-    ]
+KEYED = listed(
+    """
+    crypt hmac encrypt encrypt_iv decrypt decrypt_iv pgp_sym_encrypt pgp_sym_encrypt_bytea pgp_sym_decrypt
+    pgp_sym_decrypt_bytea pgp_pub_decrypt pgp_pub_decrypt_bytea dblink_connect dblink_connect_u
+    """
 )
 """Functions whose constant arguments hold keys or connection strings."""
 
-OPEN_OPTIONS = frozenset(
-    [
-        "host",
-        "hostaddr",
-        "port",
-        "dbname",
-        "schema_name",
-        "table_name",
-        "column_name",
-        "fetch_size",
-        "use_remote_estimate",
-        "updatable",
-        "fdw_startup_cost",
-        "fdw_tuple_cost",
-        "extensions",
-        "batch_size",
-        "async_capable",
-        "sslmode",
-        "filename",
-        "format",
-        "delimiter",
-        "header",
-    ]
+OPEN_OPTIONS = listed(
+    """
+    host hostaddr port dbname schema_name table_name column_name fetch_size use_remote_estimate updatable
+    fdw_startup_cost fdw_tuple_cost extensions batch_size async_capable sslmode filename format delimiter
+    header
+    """
 )
 """Options of foreign servers, tables and user mappings that are no secrets."""
 
-WITH_OPTIONS = frozenset(
-    [
-        "CreateUserMappingStmt",
-        "AlterUserMappingStmt",
-        "CreateForeignServerStmt",
-        "AlterForeignServerStmt",
-        "CreateFdwStmt",
-        "AlterFdwStmt",
-        "CreateForeignTableStmt",
-    ]
+WITH_OPTIONS = listed(
+    """
+    CreateUserMappingStmt AlterUserMappingStmt CreateForeignServerStmt AlterForeignServerStmt CreateFdwStmt
+    AlterFdwStmt CreateForeignTableStmt
+    """
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from narrows.inspect.sql import bounds, dml, expression, query, redact, sources
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql.analysis import Analysed, Kind
+from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.limits import Limits
@@ -164,21 +165,10 @@ def explain(draft: Draft, fields: Node) -> None:
         draft.changes_schema = inner.changes_schema
 
 
-EXPLAIN_OPTIONS = frozenset(
-    [
-        "analyze",
-        "verbose",
-        "costs",
-        "settings",
-        "generic_plan",
-        "buffers",
-        "serialize",
-        "wal",
-        "timing",
-        "summary",
-        "memory",
-        "format",
-    ]
+EXPLAIN_OPTIONS = listed(
+    """
+    analyze verbose costs settings generic_plan buffers serialize wal timing summary memory format
+    """
 )
 
 

@@ -74,7 +74,8 @@ class Scope:
 
     parent: Scope | None = None
     sources: list[Source] = field(default_factory=list)
-    ctes: dict[str, Shape] = field(default_factory=dict)
+    ctes: dict[str, Shape | None] = field(default_factory=dict)
+    """None for one that is named before it is defined."""
     hidden: list[Source] = field(default_factory=list)
     """Sources that only a qualified name reaches: excluded, old, new."""
     merged: set[str] = field(default_factory=set)
@@ -86,11 +87,12 @@ class Scope:
             yield scope
             scope = scope.parent
 
+    def has_cte(self, name: str) -> bool:
+        return any(name in scope.ctes for scope in self.levels())
+
     def cte(self, name: str) -> Shape | None:
-        for scope in self.levels():
-            if name in scope.ctes:
-                return scope.ctes[name]
-        return None
+        """The common table of that name; None where it is not defined yet."""
+        return next(scope.ctes[name] for scope in self.levels() if name in scope.ctes)
 
     def source(self, alias: str) -> Source | None:
         for scope in self.levels():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from narrows.inspect.sql import data
+from narrows.inspect.sql.data import listed
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 
@@ -116,16 +117,11 @@ def _listed() -> dict[str, Setting]:
 SETTINGS: dict[str, Setting] = {**_listed(), **BY_HAND}
 """Every setting that is known, by its name in lower case."""
 
-SHOWS_SECRETS = frozenset(
-    [
-        "primary_conninfo",
-        "archive_command",
-        "restore_command",
-        "archive_cleanup_command",
-        "recovery_end_command",
-        "ssl_passphrase_command",
-        "krb_server_keyfile",
-    ]
+SHOWS_SECRETS = listed(
+    """
+    primary_conninfo archive_command restore_command archive_cleanup_command recovery_end_command
+    ssl_passphrase_command krb_server_keyfile
+    """
 )
 """Settings of the server whose values may hold secrets."""
 

@@ -10,7 +10,7 @@ from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import undecided, unsupported
 from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source
-from narrows.inspect.sql.tree import Node, strings, unwrap
+from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 from narrows.model.action import Action
 
 
@@ -21,6 +21,8 @@ def add(gather: Gather, item: Node, scope: Scope) -> list[Source]:
     if visit is None:
         raise undecided(f"a query reads from {type_}, which the gateway does not look into")
     before = len(scope.sources)
+    if before >= gather.limits.sources:
+        raise too_complex()
     visit(gather, fields, scope)
     return scope.sources[before:]
 
@@ -67,8 +69,10 @@ def alias_of(fields: Node, default: str) -> tuple[str, tuple[str, ...]]:
 
 def _relation(gather: Gather, fields: Node, scope: Scope) -> None:
     name = fields["relname"]
-    common = scope.cte(name) if "schemaname" not in fields else None
-    if common is not None:
+    if "schemaname" not in fields and scope.has_cte(name):
+        common = scope.cte(name)
+        if common is None:
+            raise undecided(f"the common table {name} is used before it is written; write it first")
         alias, names = alias_of(fields, name)
         scope.sources.append(make_source(alias, common, names))
         return

@@ -14,3 +14,8 @@ def rows(name: str) -> list[list[str]]:
 def words(name: str) -> frozenset[str]:
     """The first word of every line."""
     return frozenset(row[0] for row in rows(name))
+
+
+def listed(text: str) -> frozenset[str]:
+    """The words of a list that is written out by hand."""
+    return frozenset(text.split())

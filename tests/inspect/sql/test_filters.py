@@ -1,0 +1,97 @@
+"""Who may ask about a labelled value: conditions become filter operations with the kind of the test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.inspect.sql.sample import analyse, marks, operations
+
+SSN = "filter public.customers.ssn"
+
+CASES = [
+    ("SELECT 1 FROM customers WHERE ssn='x'", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE 'x'=ssn", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn=$1", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn=$1::text AND vip", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE NOT (vip OR ssn<>'x')", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn IN ('a', 'b')", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn = ANY ($1)", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn IS NULL", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn IS NOT DISTINCT FROM 'x'", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE lower(ssn) = lower('X')", f"{SSN} constant", "-"),
+    ("SELECT count(ssn) FROM customers", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM customers WHERE ssn > 'x'", f"{SSN} range", "-"),
+    ("SELECT 1 FROM customers WHERE ssn BETWEEN 'a' AND 'b'", f"{SSN} range", "-"),
+    ("SELECT 1 FROM customers WHERE (ssn, id) > ('a', 1)", f"{SSN} range", "-"),
+    ("SELECT 1 FROM customers GROUP BY vip HAVING min(ssn) > 'x'", f"{SSN} range", "-"),
+    ("SELECT 1 FROM customers WHERE ssn LIKE 'x%'", f"{SSN} pattern", "-"),
+    ("SELECT 1 FROM customers WHERE ssn NOT ILIKE 'x%'", f"{SSN} pattern", "-"),
+    ("SELECT 1 FROM customers WHERE ssn ~ '^x'", f"{SSN} pattern", "-"),
+    ("SELECT 1 FROM customers WHERE ssn SIMILAR TO 'x'", f"{SSN} pattern", "-"),
+    ("SELECT 1 FROM customers WHERE left(ssn, 3) = 'x'", f"{SSN} pattern", "-"),
+    (
+        "SELECT 1 FROM orders WHERE EXISTS (SELECT 1 FROM customers WHERE ssn LIKE '5%')",
+        f"{SSN} pattern",
+        "-",
+    ),
+    ("SELECT 1 FROM customers c JOIN kyc k ON k.ssn=c.ssn", f"{SSN} join, filter public.kyc.ssn join", "-"),
+    ("SELECT 1 FROM customers JOIN kyc USING (ssn)", f"{SSN} join, filter public.kyc.ssn join", "-"),
+    ("SELECT 1 FROM customers NATURAL JOIN kyc", f"{SSN} join, filter public.kyc.ssn join", "-"),
+    ("SELECT 1 FROM customers c, scratch s WHERE s.k=c.ssn", f"{SSN} join", "-"),
+    (
+        "SELECT 1 FROM customers WHERE ssn IN (SELECT ssn FROM kyc)",
+        f"{SSN} join, filter public.kyc.ssn join",
+        "-",
+    ),
+    ("SELECT id FROM customers ORDER BY ssn", f"{SSN} order", "-"),
+    ("SELECT ssn AS s FROM customers ORDER BY s", f"{SSN} order", "-"),
+    ("SELECT id, ssn FROM customers ORDER BY 2", f"{SSN} order", "-"),
+    ("SELECT count(*) FROM customers GROUP BY ssn", f"{SSN} group", "-"),
+    ("SELECT DISTINCT ssn FROM customers", f"{SSN} group", "-"),
+    ("SELECT DISTINCT ON (ssn) id FROM customers", f"{SSN} group", "-"),
+    ("SELECT count(*) FROM customers GROUP BY ROLLUP (ssn, vip)", f"{SSN} group", "-"),
+    # what a condition could carry out in a clean column is derived, too
+    ("SELECT g FROM customers, generate_series(1, 9) g WHERE g = ssn::int", f"{SSN} other", "d"),
+    ("SELECT g FROM customers, generate_series('a', 'b') g WHERE ssn = g", f"{SSN} other", "d"),
+    ("SELECT 1 FROM customers WHERE ssn::int = 1", f"{SSN} other", "d"),
+    ("SELECT 1 FROM customers WHERE ssn || 'a' = name", f"{SSN} other", "d"),
+    ("SELECT 1 FROM customers WHERE CASE WHEN ssn LIKE '5%' THEN true END", f"{SSN} other", "d"),
+    ("SELECT 1 FROM orders WHERE id = (SELECT ssn::int FROM customers)", f"{SSN} other", "d"),
+    ("SELECT 1 FROM orders WHERE 'x' IN (SELECT upper(ssn) FROM customers)", f"{SSN} other", "d"),
+    ("DELETE FROM victim WHERE id <= (SELECT length(ssn) FROM customers)", f"{SSN} other", "d"),
+    ("SELECT rank() OVER (PARTITION BY ssn) FROM customers", f"{SSN} group", "d"),
+    ("SELECT CASE WHEN ssn > 'x' THEN 1 END FROM customers", f"{SSN} other", "d"),
+    # inside other places
+    ("SELECT count(*) FILTER (WHERE ssn = 'x') FROM customers", f"{SSN} constant", "-"),
+    ("UPDATE customers SET vip=true WHERE ssn='x'", f"{SSN} constant", "-"),
+    ("DELETE FROM customers WHERE ssn='x'", f"{SSN} constant", "-"),
+    ("EXPLAIN SELECT 1 FROM customers WHERE ssn='x'", f"{SSN} constant", "-"),
+    ("SELECT 1 FROM (SELECT ssn AS s FROM customers) x WHERE s='x'", f"{SSN} constant", "-"),
+    ("WITH x AS (SELECT ssn AS s FROM customers) SELECT 1 FROM x WHERE s LIKE 'x'", f"{SSN} pattern", "-"),
+    ("SELECT 1 FROM v_contacts WHERE contact='x'", "filter public.customers.email constant", "u"),
+    ("SELECT 1 FROM v_nested WHERE c2 LIKE 'x'", f"{SSN} pattern", "u"),
+    ("SELECT 1 FROM v_nested WHERE label='c1'", "", "u"),
+    ("SELECT 1 FROM customers_old WHERE ssn='x'", "filter public.customers_old.ssn constant", "-"),
+    ("SELECT 1 FROM payroll WHERE band='senior'", "filter public.payroll.band constant", "-"),
+    ("SELECT 1 FROM nowhere WHERE x='x'", "filter public.nowhere.* constant", "u"),
+    # clean columns are nobody's business
+    ("SELECT 1 FROM customers WHERE id=1 AND name LIKE 'A%' ORDER BY name", "", "-"),
+    ("SELECT 1 FROM customers c JOIN orders o ON o.customer_id=c.id", "", "-"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "reach"), CASES)
+def test_a_condition_on_a_labelled_column_is_a_filter(text: str, expected: str, reach: str) -> None:
+    analysis = analyse(text)
+    filters = {each for each in operations(analysis) if each.startswith("filter")}
+    assert filters == set(filter(None, expected.split(", ")))
+    assert marks(analysis) == reach
+
+
+def test_a_filter_operation_names_the_labels() -> None:
+    (found,) = [
+        each for each in analyse("SELECT 1 FROM customers WHERE ssn='x'").statement().operations if each.facts
+    ]
+    assert found.labels == {"ssn"}
+    assert found.facts == {"kind": "constant"}
+    assert str(found.resource) == 'Column::"shop/public.customers.ssn"'
