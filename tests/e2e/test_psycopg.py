@@ -54,7 +54,7 @@ def test_values_travel_there_and_back(connection: Connection, binary: bool) -> N
         datetime.timedelta(days=1, seconds=5),
         uuid.UUID("11111111-1111-4111-8111-111111111111"),
         [1, 2, 3],
-        ["a", None, "c"],
+        ["a", None, "c"] if binary else [1.5, None],  # an array of text has no type of its own in text
         None,
     ]
     for value in values:
