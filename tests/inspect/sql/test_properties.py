@@ -97,7 +97,7 @@ def test_a_labelled_column_inside_any_expression_is_noticed(inner: str) -> None:
         assert marks(analysis) != "-" or is_filtered
 
 
-PASSWORDS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=6).map(
+PASSWORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=6).map(
     lambda each: "zq" + each + "qz"
 )
 

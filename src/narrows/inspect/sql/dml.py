@@ -69,6 +69,8 @@ def merge(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
     sources.add(gather, fields["sourceRelation"], scope)
     conditions.condition(gather, fields["joinCondition"], scope)
     gather.is_bounded = gather.is_bounded and bounds.is_bounding(fields["joinCondition"], scope)
+    everything = CLEAN.union(*(each.taint for each in scope.stars))
+    scope.stars = [Shape((), everything)]  # the order of `*` differs by version
     for each in fields["mergeWhenClauses"]:
         _merge_when(gather, each["MergeWhenClause"], found, scope)
     return _returning(gather, fields, scope, fields["joinCondition"])

@@ -14,7 +14,7 @@ from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import undecided
-from narrows.inspect.sql.scope import Cell, Scope, Shape, Source
+from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 
 HANDLED = listed(
@@ -208,16 +208,16 @@ def targets(gather: Gather, nodes: list[Node], scope: Scope) -> Shape:
     for node in nodes:
         target = node["ResTarget"]
         value = target["val"]
-        star = _star_sources(value, scope)
+        star = _star(value, scope)
         if star is None:
             cells.append(_target(gather, target, value, scope))
             continue
         if len(cells) > gather.limits.columns:
             raise too_complex()
-        for source in star:
-            cells += _expand(source.shape, scope)
-            if source.shape.rest is not None:
-                rest = (rest or CLEAN) | source.shape.rest
+        for each in star:
+            cells += each.cells
+            if each.rest is not None:
+                rest = (rest or CLEAN) | each.rest
         if not star:
             rest = (rest or CLEAN) | expression.evaluate(gather, value, scope)
     for _, cell in cells:
@@ -227,25 +227,28 @@ def targets(gather: Gather, nodes: list[Node], scope: Scope) -> Shape:
     return Shape(tuple(cells), rest)
 
 
-def _star_sources(value: Node, scope: Scope) -> list[Source] | None:
-    """The sources that `*` or `alias.*` stands for; None where the target is no star."""
+def _star(value: Node, scope: Scope) -> list[Shape] | None:
+    """What `*`, `alias.*` or `(alias).*` stands for, in order; None where the target is no star."""
+    if "A_Indirection" in value:
+        return _row_star(value["A_Indirection"], scope)
     fields = value.get("ColumnRef", {}).get("fields")
     if not fields or "A_Star" not in fields[-1]:
         return None
     names = strings(fields)
     if not names:
-        return scope.sources
+        return scope.stars
     source = scope.source(names[-1])
-    return [source] if source else []
+    return [source.shape] if source else []
 
 
-def _expand(shape: Shape, scope: Scope) -> list[tuple[str, Cell]]:
-    if not scope.merged:
-        return list(shape.cells)
-    return [
-        (name, Cell(cell.taint) if name in scope.merged and cell.taint else cell)
-        for name, cell in shape.cells
-    ]
+def _row_star(fields: Node, scope: Scope) -> list[Shape] | None:
+    """`(row).*`: the source where the row is one's whole row; nothing that is known for any other row."""
+    if "A_Star" not in fields["indirection"][-1]:
+        return None
+    names = strings(fields["arg"].get("ColumnRef", {}).get("fields"))
+    source = scope.source(names[-1]) if len(names) == 1 and len(fields["indirection"]) == 1 else None
+    is_row = source is not None and not any(level.has_column(names[-1]) for level in scope.levels())
+    return [source.shape] if source is not None and is_row else []
 
 
 def _target(gather: Gather, target: Node, value: Node, scope: Scope) -> tuple[str, Cell]:

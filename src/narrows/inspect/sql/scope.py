@@ -76,16 +76,24 @@ class Scope:
     sources: list[Source] = field(default_factory=list)
     ctes: dict[str, Shape | None] = field(default_factory=dict)
     """None for one that is named before it is defined."""
+    stars: list[Shape] = field(default_factory=list)
+    """What `*` gives, item by item of the FROM list."""
     hidden: list[Source] = field(default_factory=list)
     """Sources that only a qualified name reaches: excluded, old, new."""
     merged: set[str] = field(default_factory=set)
     """Names joined by USING or NATURAL: such a column may be one of either side."""
+    _found: dict[str, tuple[int, Cell | None]] = field(default_factory=dict)
+    """Names looked up before, each with the number of sources in sight then."""
 
     def levels(self) -> Iterator[Scope]:
         scope: Scope | None = self
         while scope is not None:
             yield scope
             scope = scope.parent
+
+    def has_column(self, name: str) -> bool:
+        """Whether a source of this level has such a column, or may have."""
+        return any(name in source.columns or source.shape.rest for source in self.sources)
 
     def has_cte(self, name: str) -> bool:
         return any(name in scope.ctes for scope in self.levels())
@@ -103,6 +111,13 @@ class Scope:
 
     def column(self, name: str) -> Cell | None:
         """The column of that name in the nearest scope; None where no source has it for sure."""
+        size = sum(len(scope.sources) for scope in self.levels())
+        known = self._found.get(name)
+        if known is None or known[0] != size:
+            known = self._found[name] = (size, self._look_up(name))
+        return known[1]
+
+    def _look_up(self, name: str) -> Cell | None:
         maybe = CLEAN
         is_open = False
         for scope in self.levels():

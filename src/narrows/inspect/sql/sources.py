@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from narrows.inspect.sql import conditions, expression, query, views
 from narrows.inspect.sql.gather import Gather, relation_shape
@@ -14,17 +15,25 @@ from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 from narrows.model.action import Action
 
 
-def add(gather: Gather, item: Node, scope: Scope) -> list[Source]:
-    """Bring one FROM item into sight; answers what it added."""
+def add(gather: Gather, item: Node, scope: Scope) -> None:
+    """Bring one item of a FROM list into sight, and what `*` gives of it."""
+    scope.stars.append(_bring(gather, item, scope))
+
+
+def _bring(gather: Gather, item: Node, scope: Scope) -> Shape:
+    """The columns of one item in the order of `*`; its sources are in sight from here on."""
     type_, fields = unwrap(item)
     visit = VISITORS.get(type_)
     if visit is None:
         raise undecided(f"a query reads from {type_}, which the gateway does not look into")
-    before = len(scope.sources)
-    if before >= gather.limits.sources:
+    if len(scope.sources) >= gather.limits.sources:
         raise too_complex()
-    visit(gather, fields, scope)
-    return scope.sources[before:]
+    return visit(gather, fields, scope)
+
+
+def _see(scope: Scope, source: Source) -> Shape:
+    scope.sources.append(source)
+    return source.shape
 
 
 def rename(shape: Shape, names: tuple[str, ...]) -> Shape:
@@ -51,7 +60,7 @@ def target(gather: Gather, fields: Node, action: Action, scope: Scope) -> Found:
         )
     if len(every) > 1:
         found = every[0]
-    scope.sources.append(_source(gather, fields, found))
+    scope.stars.append(_see(scope, _source(gather, fields, found)))
     return found
 
 
@@ -67,19 +76,18 @@ def alias_of(fields: Node, default: str) -> tuple[str, tuple[str, ...]]:
     return alias.get("aliasname", default), strings(alias.get("colnames"))
 
 
-def _relation(gather: Gather, fields: Node, scope: Scope) -> None:
+def _relation(gather: Gather, fields: Node, scope: Scope) -> Shape:
     name = fields["relname"]
     if "schemaname" not in fields and scope.has_cte(name):
         common = scope.cte(name)
         if common is None:
             raise undecided(f"the common table {name} is used before it is written; write it first")
         alias, names = alias_of(fields, name)
-        scope.sources.append(make_source(alias, common, names))
-        return
+        return _see(scope, make_source(alias, common, names))
     every = lookup(gather, fields)
     for found in every:
         gather.relation(Action.SELECT, found)
-    scope.sources.append(_source(gather, fields, every[0]))
+    return _see(scope, _source(gather, fields, every[0]))
 
 
 def _source(gather: Gather, fields: Node, found: Found) -> Source:
@@ -90,11 +98,11 @@ def _source(gather: Gather, fields: Node, found: Found) -> Source:
     return make_source(alias, shape, names, relation=found.relation, has_system_columns=True)
 
 
-def _subselect(gather: Gather, fields: Node, scope: Scope) -> None:
+def _subselect(gather: Gather, fields: Node, scope: Scope) -> Shape:
     """A subquery sees its neighbours only where it is LATERAL."""
     around = scope if fields.get("lateral") else _around(scope)
     alias, names = alias_of(fields, "")
-    scope.sources.append(make_source(alias, query.select_node(gather, fields["subquery"], around), names))
+    return _see(scope, make_source(alias, query.select_node(gather, fields["subquery"], around), names))
 
 
 def _around(scope: Scope) -> Scope:
@@ -102,7 +110,7 @@ def _around(scope: Scope) -> Scope:
     return Scope(scope.parent, [], scope.ctes)
 
 
-def _function(gather: Gather, fields: Node, scope: Scope) -> None:
+def _function(gather: Gather, fields: Node, scope: Scope) -> Shape:
     taint = CLEAN
     name = ""
     for each in fields["functions"]:
@@ -115,7 +123,7 @@ def _function(gather: Gather, fields: Node, scope: Scope) -> None:
     for column in fields.get("coldeflist", ()):
         _column_type(gather, column)
     alias, names = alias_of(fields, name)
-    _open_source(gather, alias, names, taint, scope)
+    return _open_source(gather, alias, names, taint, scope)
 
 
 def _column_type(gather: Gather, column: Node) -> None:
@@ -124,13 +132,14 @@ def _column_type(gather: Gather, column: Node) -> None:
         expression.check_type(gather, definition["typeName"])
 
 
-def _open_source(gather: Gather, alias: str, names: tuple[str, ...], taint: Taint, scope: Scope) -> None:
+def _open_source(gather: Gather, alias: str, names: tuple[str, ...], taint: Taint, scope: Scope) -> Shape:
     """A source whose columns all come from the same values."""
     gather.derive(taint)
-    scope.sources.append(make_source(alias, Shape(tuple((name, Cell(taint)) for name in names), taint)))
+    shape = Shape(tuple((name, Cell(taint)) for name in names), taint)
+    return _see(scope, make_source(alias, shape))
 
 
-def _xml_table(gather: Gather, fields: Node, scope: Scope) -> None:
+def _xml_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
     taint = expression.evaluate(gather, fields["docexpr"], scope) | expression.evaluate(
         gather, fields["rowexpr"], scope
     )
@@ -144,17 +153,17 @@ def _xml_table(gather: Gather, fields: Node, scope: Scope) -> None:
     for each in fields.get("namespaces", ()):
         taint |= expression.evaluate(gather, each, scope)
     alias, names = alias_of(fields, "")
-    _open_source(gather, alias, names, taint, scope)
+    return _open_source(gather, alias, names, taint, scope)
 
 
-def _json_table(gather: Gather, fields: Node, scope: Scope) -> None:
+def _json_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
     taint = expression.parts(gather, "JsonValueExpr", fields["context_item"], scope)
     taint |= expression.evaluate_all(gather, fields.get("passing"), scope)
     taint |= _json_columns(gather, fields.get("columns", []), scope)
     if "on_error" in fields:
         taint |= expression.parts(gather, "JsonBehavior", fields["on_error"], scope)
     alias, names = alias_of(fields, "")
-    _open_source(gather, alias, names, taint, scope)
+    return _open_source(gather, alias, names, taint, scope)
 
 
 def _json_columns(gather: Gather, columns: list[Node], scope: Scope) -> Taint:
@@ -170,66 +179,71 @@ def _json_columns(gather: Gather, columns: list[Node], scope: Scope) -> Taint:
     return taint
 
 
-def _sample(gather: Gather, fields: Node, scope: Scope) -> None:
+def _sample(gather: Gather, fields: Node, scope: Scope) -> Shape:
     method = strings(fields["method"])[-1]
     if method not in ("bernoulli", "system", "system_rows", "system_time"):
         gather.is_unknown = True
     gather.derive(expression.evaluate_all(gather, fields.get("args"), scope))
     if "repeatable" in fields:
         gather.derive(expression.evaluate(gather, fields["repeatable"], scope))
-    add(gather, fields["relation"], scope)
+    return _bring(gather, fields["relation"], scope)
 
 
-def _join(gather: Gather, fields: Node, scope: Scope) -> None:
+def _join(gather: Gather, fields: Node, scope: Scope) -> Shape:
     before = len(scope.sources)
-    left = add(gather, fields["larg"], scope)
-    right = add(gather, fields["rarg"], scope)
+    left = _bring(gather, fields["larg"], scope)
+    right = _bring(gather, fields["rarg"], scope)
     shared = strings(fields.get("usingClause"))
     if fields.get("isNatural"):
-        shared = tuple(_shared(left, right))
+        theirs = {name for name, _ in right.cells}
+        shared = tuple(name for name, _ in left.cells if name in theirs)
+        if left.rest is not None or right.rest is not None:
+            gather.derive(left.taint | right.taint)
     if shared:
         scope.merged.update(shared)
-        for name in shared:
-            for source in (*left, *right):
-                cell = source.find(name)
-                gather.filter(cell.taint if cell else source.shape.rest or CLEAN, "join")
+        _filter_shared(gather, left, right, shared)
     if "quals" in fields:
         conditions.condition(gather, fields["quals"], scope)
-    if "alias" in fields or "join_using_alias" in fields:
-        _alias_join(fields, scope, before, shared)
-
-
-def _shared(left: list[Source], right: list[Source]) -> set[str]:
-    ours = set().union(*(source.columns for source in left))
-    theirs = set().union(*(source.columns for source in right))
-    return ours & theirs
-
-
-def _alias_join(fields: Node, scope: Scope, before: int, shared: tuple[str, ...]) -> None:
-    """`(a JOIN b) AS j` hides a and b; `USING (x) AS j` adds a name for the merged columns alone."""
-    joined = scope.sources[before:]
-    cells: list[tuple[str, Cell]] = []
-    rest: Taint | None = None
-    for source in joined:
-        cells += [(name, Cell(cell.taint) if name in shared else cell) for name, cell in source.shape.cells]
-        if source.shape.rest is not None:
-            rest = (rest or CLEAN) | source.shape.rest
+    shape = _joined(left, right, shared, fields["jointype"])
     if "join_using_alias" in fields:
-        merged = Shape(tuple((name, cell) for name, cell in cells if name in shared))
+        merged = Shape(shape.cells[: len(shared)], shape.rest)
         scope.sources.append(make_source(fields["join_using_alias"]["aliasname"], merged))
-    if "alias" in fields:
-        alias, names = alias_of(fields, "")
-        if (
-            names
-        ):  # merged columns come first, so the list does not match the order here: any name, any column
-            taint = Shape(tuple(cells), rest).taint
-            replacement = make_source(alias, Shape(tuple((name, Cell(taint)) for name in names), taint))
-        else:
-            replacement = make_source(alias, Shape(tuple(cells), rest))
-        scope.sources[before:] = [replacement]
+    if "alias" not in fields:
+        return shape
+    alias, names = alias_of(fields, "")
+    hidden = scope.sources[before:]
+    del scope.sources[before:]  # `(a JOIN b) AS j` hides a and b
+    exports = shape.exports.union(*(source.shape.exports for source in hidden))
+    return _see(scope, make_source(alias, replace(shape, exports=exports), names))
 
 
-Visitor = Callable[[Gather, Node, Scope], None]
+def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:
+    for name in shared:
+        for side in (left, right):
+            cells = [cell.taint for each, cell in side.cells if each == name]
+            gather.filter(CLEAN.union(*cells) if cells else side.rest or CLEAN, "join")
+
+
+def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Shape:
+    """What `*` of a join gives: merged columns first, then the left's others, then the right's."""
+    exports = left.exports | right.exports
+    if left.rest is not None or right.rest is not None:
+        return Shape((), left.taint | right.taint, exports)
+    merged = tuple((name, _merged(left, right, name, kind)) for name in shared)
+    others = tuple((name, cell) for name, cell in (*left.cells, *right.cells) if name not in shared)
+    return Shape(merged + others, None, exports)
+
+
+def _merged(left: Shape, right: Shape, name: str, kind: str) -> Cell:
+    """A merged column may be either side's, so it is direct only where nothing labelled is in it."""
+    ours = [cell for each, cell in left.cells if each == name]
+    taint = CLEAN.union(*(cell.taint for each, cell in (*left.cells, *right.cells) if each == name))
+    if taint or not ours or kind not in ("JOIN_INNER", "JOIN_LEFT"):
+        return Cell(taint)
+    return ours[0]
+
+
+Visitor = Callable[[Gather, Node, Scope], Shape]
 
 VISITORS: dict[str, Visitor] = {
     "RangeVar": _relation,
