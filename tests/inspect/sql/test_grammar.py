@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from narrows.inspect import sql
-from narrows.inspect.sql import dml, expression, query, sources, tree
+from narrows.inspect.sql import dml, expression, fields, query, sources, tree
 from narrows.inspect.sql.refused import Refused
 from tests.inspect.sql.sample import analyse, reason
 
@@ -79,7 +79,7 @@ def test_queries_and_dml_read_every_field_of_their_nodes() -> None:
 
 
 def test_expressions_have_a_role_for_every_field() -> None:
-    for name, roles in expression.FIELDS.items():
+    for name, roles in fields.FIELDS.items():
         assert roles.keys() >= tree.GRAMMAR[name].keys() - NEVER_FROM_THE_PARSER, name
         assert roles.keys() <= tree.GRAMMAR[name].keys(), name
 

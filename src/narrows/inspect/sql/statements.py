@@ -5,7 +5,7 @@ Law: a node type that stands in no table is refused; a test holds this list agai
 
 from __future__ import annotations
 
-from narrows.inspect.sql import copying, define, running, session
+from narrows.inspect.sql import administer, copying, define, running, session
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.draft import Handler
 
@@ -14,4 +14,5 @@ STATEMENTS: dict[str, tuple[Kind, str, Handler]] = {
     **session.HANDLERS,
     **copying.HANDLERS,
     **define.HANDLERS,
+    **administer.HANDLERS,
 }
