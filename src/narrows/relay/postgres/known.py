@@ -6,6 +6,7 @@ statements or cursors, or was refused (perhaps for the lack of one), never is; t
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 from narrows.core import Plan
@@ -22,8 +23,9 @@ from narrows.wire.postgres.backend import Field, parse_row_description
 BASES = 256
 DESCRIPTIONS = 8
 """Per text: result formats differ between callers, rarely within one."""
-ENTRIES = 2_000
-BYTES = 8 * 1024 * 1024
+ENTRIES = 5_000
+BYTES = 16 * 1024 * 1024
+"""Of text, over all bases; what is known of a text takes several times as much."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,47 +97,63 @@ Key = tuple[object, ...]
 
 
 class Cache:
-    """Known texts by basis; the oldest go first. One per process, shared by its sessions."""
+    """Known texts by basis, bounded over all of them; the oldest go first. One per process, shared by its sessions."""
 
     def __init__(self, entries: int = ENTRIES, bytes_kept: int = BYTES, bases: int = BASES) -> None:
         self._entries = entries
         self._bytes_kept = bytes_kept
         self._bases = bases
         self._by_basis: dict[Key, Texts] = {}
+        self._order: deque[tuple[Texts, str]] = deque()
+        self.entries = 0
+        self.bytes = 0
 
     def under(self, basis: Key) -> Texts:
-        """The texts known under one basis; a session keeps it while its basis holds."""
+        """The texts known under one basis; a session keeps it while its basis holds and it is not dropped."""
         texts = self._by_basis.get(basis)
         if texts is None:
             if len(self._by_basis) >= self._bases:
-                del self._by_basis[next(iter(self._by_basis))]
-            texts = self._by_basis[basis] = Texts(self._entries, self._bytes_kept)
+                self._drop(next(iter(self._by_basis)))
+            texts = self._by_basis[basis] = Texts(self)
         return texts
+
+    def kept(self, texts: Texts, text: str) -> None:
+        """One more is known; the oldest of all make room for it."""
+        self._order.append((texts, text))
+        self.entries += 1
+        self.bytes += len(text)
+        while self.entries > self._entries or self.bytes > self._bytes_kept:
+            oldest, forgotten = self._order.popleft()
+            oldest.forget(forgotten)
+            self.entries -= 1
+            self.bytes -= len(forgotten)
+
+    def _drop(self, basis: Key) -> None:
+        """Too old: whoever still has it asks anew; its texts leave in their turn."""
+        self._by_basis.pop(basis).is_dropped = True
 
 
 class Texts:
     """What is known under one basis."""
 
-    __slots__ = ("_by_text", "_bytes", "_bytes_kept", "_entries")
+    __slots__ = ("_by_text", "_cache", "is_dropped")
 
-    def __init__(self, entries: int, bytes_kept: int) -> None:
-        self._entries = entries
-        self._bytes_kept = bytes_kept
-        self._bytes = 0
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
         self._by_text: dict[str, Known] = {}
+        self.is_dropped = False
 
     def get(self, text: str) -> Known | None:
         return self._by_text.get(text)
 
     def put(self, text: str, known: Known) -> None:
-        if known.depends_on_names or known.analysis.refusal is not None or text in self._by_text:
-            return
-        self._by_text[text] = known
-        self._bytes += len(text)
-        while len(self._by_text) > self._entries or self._bytes > self._bytes_kept:
-            oldest = next(iter(self._by_text))
-            del self._by_text[oldest]
-            self._bytes -= len(oldest)
+        is_new = not (known.depends_on_names or known.analysis.refusal is not None or text in self._by_text)
+        if is_new and not self.is_dropped:
+            self._by_text[text] = known
+            self._cache.kept(self, text)
+
+    def forget(self, text: str) -> None:
+        del self._by_text[text]
 
     def __len__(self) -> int:
         return len(self._by_text)

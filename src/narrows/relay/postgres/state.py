@@ -138,7 +138,7 @@ class State:
 
     def texts(self) -> Texts:
         """The cache of analyses under what holds now."""
-        if self._texts is None or not self.still_holds(self._texts_for):
+        if self._texts is None or self._texts.is_dropped or not self.still_holds(self._texts_for):
             self._texts_for = self.basis()
             self._texts = self.context.cache.under(basis_of(*self._texts_for))
             self.fresh = None
