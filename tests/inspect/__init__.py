@@ -1,1 +1,0 @@
-# ruff: noqa: A005 - a package of tests, imported as tests.inspect only

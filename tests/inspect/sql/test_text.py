@@ -137,6 +137,27 @@ def test_hostile_texts_are_refused_and_never_raise(text: str, expected: str | No
     assert reason(analyse(text)) == expected
 
 
+def _nested_assignments(depth: int, before: str = "") -> str:
+    text = "SELECT 1, 2"
+    for _ in range(depth):
+        text = (
+            f"WITH u AS (UPDATE orders SET {before}(id, amount) /* = */ = ({text}) RETURNING 1) SELECT 1, 2"
+        )
+    return text
+
+
+def test_assignments_to_several_columns_cannot_fill_the_memory() -> None:
+    """The parser prints the right side once per column; nested ones multiply."""
+    for text in (_nested_assignments(40), _nested_assignments(40, "status = 'x', ")):
+        assert reason(analyse(text)) == "TOO_COMPLEX"
+    wide = "UPDATE orders SET (" + ", ".join(["id"] * 3000) + ") = (SELECT " + ", ".join(["1"] * 3000) + ")"
+    assert reason(analyse(wide)) == "TOO_COMPLEX"
+    assert reason(analyse(_nested_assignments(5))) is None
+    assert reason(analyse("UPDATE orders SET " + ", ".join(["(id, amount) = (1, 2)"] * 500))) is None
+    chain = " AND ".join(["coalesce(status, 'a') = 'b'", "(id, amount) = (1, 2)"] * 500)
+    assert reason(analyse(f"UPDATE orders SET status = 'x' WHERE {chain}")) is None
+
+
 def test_a_long_chain_of_conditions_is_no_deep_nesting() -> None:
     text = "SELECT 1 FROM orders WHERE " + " OR ".join(f"id = {number}" for number in range(3000))
     assert reason(analyse(text)) is None

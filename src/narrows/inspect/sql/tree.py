@@ -17,13 +17,16 @@ from typing import Any
 
 from pglast.parser import ParseError, parse_sql_json
 
-from narrows.inspect.sql import data
+from narrows.inspect.sql import copies, data
 from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.model.reason import Reason
 
 Node = dict[str, Any]
 """The fields of one node, or `{type: fields}` where any type may stand."""
+
+MOST_PRINTED = 400
+"""Bytes of tree for a byte of text: what comes out larger has been copied."""
 
 WRAPPED, LIST, SCALAR = "*", "[]", ""
 
@@ -40,8 +43,13 @@ class Parsed:
 def parse(text: str, limits: Limits) -> list[Parsed]:
     """The statements of a text in order; raises Refused."""
     source = _encode(text, limits)
+    if copies.multiplies(text):
+        raise too_complex()
     try:
-        raw = json.loads(parse_sql_json(text))["stmts"]
+        printed = parse_sql_json(text)
+        if len(printed) > MOST_PRINTED * (len(source) + 1000):
+            raise too_complex()
+        raw = json.loads(printed)["stmts"]
     except ParseError as error:
         raise _unparsable(error) from None
     except RecursionError:
