@@ -21,8 +21,8 @@ from tests.e2e.world import World
 from tests.servers.postgres import Postgres
 
 REFUSED = "drop database nowhere"
-FAILING = "select nope"
-"""Fails where the refused one is refused: at its Parse."""
+FAILING = "insert into ledger values (1/0)"
+"""Fails where the refused one is refused, at Bind, and has no rows either."""
 
 SCHEMA = "create table ledger (id int primary key, note text); grant all on ledger to shop_app;"
 
