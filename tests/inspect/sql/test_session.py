@@ -156,6 +156,12 @@ SELECT set_config($1, 'a', false)
 SELECT set_config(name, 'a', false) FROM pg_settings
 SELECT set_config('standard_conforming_strings', 'off', false)
 SELECT set_config('client_encoding', $1, false)
+COPY (SELECT set_config('search_path', 'evil', false)) TO STDOUT
+DECLARE c CURSOR FOR SELECT set_config('search_path', 'evil', false)
+CREATE VIEW v AS SELECT set_config('search_path', 'evil', false)
+CALL close_ticket(set_config('search_path', 'evil', false)::int)
+PREPARE p(text) AS SELECT 1; EXECUTE p(set_config('search_path', 'evil', false))
+VALUES (set_config('search_path', 'evil', false))
 ALTER ROLE bob SET search_path = evil
 ALTER ROLE bob SET client_min_messages = notice
 ALTER DATABASE leak SET role = 'bob'

@@ -42,6 +42,8 @@ def _from(gather: Gather, fields: Node) -> Shape:
 def _to(gather: Gather, fields: Node) -> Shape:
     if "query" in fields:
         shape = query.select_node(gather, fields["query"], None)
+        if not gather.operations:  # as for a SELECT that reads no table
+            gather.need(Action.SHOW, gather.names.database())
         for relation in gather.touched.values():
             _export(gather, relation.schema, relation.name)
         return shape

@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql import redact, statements, tree
-from narrows.inspect.sql.analysis import Analysed, Analysis, SessionState, View
+from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.limits import LIMITS, Limits
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.session import NO_SNAPSHOT
+from narrows.inspect.sql.setting_calls import refuse_tracked
 from narrows.inspect.sql.tree import Node, Parsed
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
@@ -107,6 +108,8 @@ def statement(
     kind, tag, handler = row
     draft = Draft(kind, tag, gather, statement, text)
     handler(draft, fields)
+    if kind is not Kind.SELECT:
+        refuse_tracked(gather)
     if changed is not None:
         changed.check(gather, draft)
         changed.add(draft)

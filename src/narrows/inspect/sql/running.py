@@ -15,7 +15,7 @@ from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Scope, Shape
-from narrows.inspect.sql.setting_calls import is_only_call, settle_name
+from narrows.inspect.sql.setting_calls import is_only_call, refuse_tracked, settle_name
 from narrows.inspect.sql.settings import parse_identifiers
 from narrows.inspect.sql.tree import Node, parse, unwrap
 from narrows.model.action import Action
@@ -42,7 +42,6 @@ def write(draft: Draft, fields: Node) -> None:
     shape = dml.VISITORS[type_](draft.gather, fields, None)
     draft.returns_rows = "returningClause" in fields
     _export(draft.gather, shape)
-    _no_tracked_calls(draft.gather)
 
 
 WRITES = {
@@ -76,15 +75,10 @@ def _tracked_calls(draft: Draft, fields: Node) -> None:
     if not calls:
         return
     if not is_only_call(fields):
-        _no_tracked_calls(draft.gather)
+        refuse_tracked(draft.gather)
     for name, value, is_local in calls:
         values = parse_identifiers(value) if name == "search_path" else (value,)
         draft.effects.append(fx.SetSetting(name, values, is_local))
-
-
-def _no_tracked_calls(gather: Gather) -> None:
-    for name, _, _ in gather.tracked_calls:
-        raise Refused(Reason.SETTING_REFUSED, f"set {name} by SET or by a SELECT that does nothing else")
 
 
 def _leftmost(fields: Node) -> Node:
@@ -112,7 +106,7 @@ def create_as(draft: Draft, fields: Node) -> None:
 def _into(draft: Draft, into: Node, shape: Shape, *, is_stored: bool) -> None:
     """A stored copy of labelled values would bear no labels; a temporary one is remembered as tainted."""
     gather = draft.gather
-    _no_tracked_calls(gather)
+    refuse_tracked(gather)
     found = created(draft, into["rel"])
     if is_stored and found.is_temp:
         if shape.taint or gather.is_derived:
@@ -244,7 +238,7 @@ def execute(draft: Draft, fields: Node) -> None:
     name = fields["name"]
     prepared = draft.gather.state.prepared.get(name)
     if prepared is None:
-        message = f'prepared statement "{name}" is not known to the gateway'
+        message = f'prepared statement "{name}" does not exist'
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="26000")
     inner = _inner(draft, _statement_in(prepared.text, draft.gather.limits))
     _needs_of(draft.gather, inner)
@@ -258,6 +252,9 @@ def execute(draft: Draft, fields: Node) -> None:
 
 def declare(draft: Draft, fields: Node) -> None:
     inner = _inner(draft, fields["query"], _kept_text(draft))
+    for effect in inner.effects:
+        if isinstance(effect, fx.SetSetting):  # it would happen at a FETCH, as often as rows are fetched
+            raise Refused(Reason.SETTING_REFUSED, f"set {effect.name} by SET, not through a cursor")
     _needs_of(draft.gather, inner)
     is_hold = bool(fields.get("options", 0) & CURSOR_OPT_HOLD)
     draft.effects.append(fx.DeclareCursor(fields["portalname"], inner, is_hold))
@@ -270,7 +267,7 @@ def fetch(draft: Draft, fields: Node) -> None:
     name = fields["portalname"]
     cursor = draft.gather.state.cursors.get(name)
     if cursor is None:
-        message = f'cursor "{name}" is not known to the gateway'
+        message = f'cursor "{name}" does not exist'
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="34000")
     _needs_of(draft.gather, cursor)
     draft.inner = cursor

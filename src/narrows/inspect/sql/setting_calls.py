@@ -46,6 +46,12 @@ def writes(gather: Gather, fields: Node) -> None:
     gather.tracked_calls.append((name.lower(), value, is_local))
 
 
+def refuse_tracked(gather: Gather) -> None:
+    """For every statement but such a SELECT."""
+    for name, _, _ in gather.tracked_calls:
+        raise Refused(Reason.SETTING_REFUSED, f"set {name} by SET or by a SELECT that does nothing else")
+
+
 def _argument(fields: Node, index: int) -> Node | None:
     args = fields.get("args", [])
     return args[index] if index < len(args) else None

@@ -87,6 +87,8 @@ class Session:
         if state.is_closed:
             return []
         if side is Side.CLIENT:
+            if not state.is_quiet:  # the target would notice only when its statement ends
+                state.out.add(Cancel())
             state.out.to_upstream(_TERMINATE)
         elif not (state.has_said_fatal or state.is_terminating or state.backend.is_inside_row):
             refusal = Refusal(
