@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from tests.leaks import needles, twins
 from tests.leaks.cases import Case
@@ -198,11 +199,10 @@ class _Judging:
     def _difference(self, one: Ran, twin: Ran, policy: Policy) -> twins.Difference | None:
         if one.flat == twin.flat:
             return None
-        again = self._runs.through("a", policy)
-        difference = twins.compare(one.flat, twin.flat, again.flat)
+        difference = twins.compare(one.flat, twin.flat, lambda: self._runs.through("a", policy).flat)
         if difference is None and self._case.gateway == "mask" and not self._case.literals:
             # A constant mask repeats: what does not has come through, encrypted or otherwise disguised.
-            return twins.compare(one.flat, again.flat)
+            return twins.compare(one.flat, self._runs.through("a", policy).flat)
         return difference
 
     def _explanation(self, difference: twins.Difference) -> str:
@@ -235,12 +235,16 @@ class _Judging:
         straight, through = _without_parameters(direct.flat), _without_parameters(one.flat)
         if straight == through:
             return
-        again = _without_parameters(self._runs.direct("a").flat)
+        again = partial(_again, self._runs)
         if difference := twins.compare(straight, through, again):
             self._blame(Fault.FALSE_REFUSAL, f"altered: {difference.sample}")
 
     def _blame(self, fault: Fault, why: str) -> None:
         self._judged.blame(fault, f"under {self._policy}: {why}" if self._case.strict else why)
+
+
+def _again(runs: Runs) -> twins.Flat:
+    return _without_parameters(runs.direct("a").flat)
 
 
 def _without_parameters(flat: twins.Flat) -> twins.Flat:

@@ -93,6 +93,11 @@ class LeakServer:
         self.server.create_database("leak_b", "leak_a")
         self._script("leak_b", "twin.sql")
         self._for_oids = self.server.create_database("leak_oids", "leak_a")
+        rows = self._for_oids.query(
+            "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+        )
+        self.schemas = sorted(name for (name,) in rows)
+        self.labelled = frozenset(self.corpus.columns)
         self._schemas = {twin: self._schema(f"leak_{twin}") for twin in TWINS}
         for user in self.corpus.users:
             if user != self.server.superuser.user:
@@ -267,6 +272,18 @@ def _drop(connection: psycopg.Connection[Any], name: str) -> None:
             return
 
 
+_PLACES = """\
+// "Everything a pipeline does on these tables": not on those of schemas that hold none of them.
+@id("only-these-schemas")
+forbid (principal, action, resource)
+when { resource is Table && resource in [FOREIGN] };
+
+@id("trusted-functions")
+permit (principal, action == Action::"call", resource in Connection::"leak")
+when { resource is Function && [TRUSTED].contains(resource.name) };
+"""
+
+
 class LeakGateway:
     """`narrows serve` before a server; `told` gives it the databases of the next batch."""
 
@@ -285,6 +302,7 @@ class LeakGateway:
     def told(self, databases: Sequence[str]) -> None:
         """(Re)start with these databases."""
         self._write_config(databases)
+        self._write_places(databases)
         self.stop()
         self._running = self._launch()
         if not self._tokens:
@@ -342,6 +360,21 @@ class LeakGateway:
         ours = self.directory / "policies"
         shutil.rmtree(ours)
         shutil.copytree(self._policies, ours)
+
+    def _write_places(self, databases: Sequence[str]) -> None:
+        """What the corpus's own words add to the policy: its tables and its trusted functions."""
+        foreign = [f'Schema::"{CONNECTION}/{name}/{each}"' for name in databases for each in self._foreign()]
+        names = [name.rpartition(".")[2] for name in self.server.corpus.trusted_functions]
+        (self.directory / "policies" / "places.cedar").write_text(
+            _PLACES.replace("FOREIGN", ", ".join(foreign)).replace(
+                "TRUSTED", ", ".join(f'"{name}"' for name in names)
+            )
+        )
+
+    def _foreign(self) -> list[str]:
+        """Schemas in which nothing is labelled."""
+        ours = {name.partition(".")[0] for name in self.server.labelled} | {"public"}
+        return [name for name in self.server.schemas if name not in ours]
 
     def _write_config(self, databases: Sequence[str]) -> None:
         server, users = self.server.server, self.server.corpus.users
