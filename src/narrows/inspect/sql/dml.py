@@ -109,9 +109,12 @@ def _where(gather: Gather, fields: Node, scope: Scope) -> None:
 
 def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape) -> None:
     names = columns or [column.name for column in found.relation.columns] if found.relation else columns
+    if shape.rest is not None:
+        for name in (*names, "?"):
+            gather.write(found, name, shape.taint)
+        return
     for index, (_, cell) in enumerate(shape.cells):
         gather.write(found, names[index] if index < len(names) else "?", cell.taint)
-    gather.write(found, "?", shape.rest or CLEAN)
 
 
 def _assign(gather: Gather, targets: list[Node], found: Found, scope: Scope) -> None:

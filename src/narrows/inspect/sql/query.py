@@ -147,7 +147,8 @@ def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Taint:
     type_, fields = unwrap(node)
     if type_ == "A_Const" and "ival" in fields:
         index = fields["ival"].get("ival", 0) - 1
-        return shape.cells[index][1].taint if 0 <= index < len(shape.cells) else shape.taint
+        is_known = shape.rest is None and 0 <= index < len(shape.cells)
+        return shape.cells[index][1].taint if is_known else shape.taint
     taint = CLEAN
     if type_ == "ColumnRef":
         names = strings(fields["fields"])

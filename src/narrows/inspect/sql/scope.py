@@ -31,7 +31,10 @@ EMPTY = Cell()
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns that a query or a source gives; `rest` stands for those that are not known by name."""
+    """The columns that a query or a source gives; `rest` stands for those that are not known by name.
+
+    With a `rest`, which may stand anywhere among the columns, no position means anything: use names or `taint`.
+    """
 
     cells: tuple[tuple[str, Cell], ...] = ()
     rest: Taint | None = None
@@ -136,15 +139,22 @@ class Scope:
         return Cell(maybe) if is_open else None
 
 
+def _renamed(shape: Shape, names: tuple[str, ...]) -> Shape:
+    if shape.rest is not None:  # nobody knows which column a position means: any of them may be any
+        whole = Cell(shape.taint)
+        kept = tuple((name, whole) for name, _ in shape.cells)
+        return Shape((*((name, whole) for name in names), *kept), shape.taint, shape.exports)
+    renamed = tuple(
+        (names[index] if index < len(names) else name, cell) for index, (name, cell) in enumerate(shape.cells)
+    )
+    extra = tuple((name, EMPTY) for name in names[len(shape.cells) :])
+    return Shape(renamed + extra, None, shape.exports)
+
+
 def make_source(alias: str, shape: Shape, names: tuple[str, ...] = (), **more: object) -> Source:
     """A source from a shape, its first columns renamed by a column alias list."""
     if names:
-        renamed = tuple(
-            (names[index] if index < len(names) else name, cell)
-            for index, (name, cell) in enumerate(shape.cells)
-        )
-        extra = tuple((name, Cell(shape.rest or CLEAN)) for name in names[len(shape.cells) :])
-        shape = Shape(renamed + extra, shape.rest, shape.exports)
+        shape = _renamed(shape, names)
     columns: dict[str, Cell] = {}
     for name, cell in shape.cells:
         columns[name] = Cell(columns[name].taint | cell.taint) if name in columns else cell
