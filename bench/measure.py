@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import psycopg
 
-from bench import pgbench, targets, usage
+from bench import memory, pgbench, targets, usage
 from bench.numbers import median, median_ratio
 from bench.pgbench import Load, Sample
 from bench.results import Detail, Figure, Results
@@ -24,8 +24,6 @@ from bench.sink import Sink
 from bench.targets import DIRECT, NARROWS, PGBOUNCER, Target, World
 
 T = TypeVar("T")
-IDLE_SESSIONS = 2000
-_SETTLE_S = 1.0
 _MASKED = {"email", "ssn"}
 
 
@@ -94,8 +92,8 @@ def run(world: World, extent: Extent, say: Callable[[str], None]) -> Results:
     for ways, is_tls in ((world.plain, False), (world.tls, True)):
         _bulk(ways, extent, is_tls, results, say)
     _beside(world, extent, results, say)
-    _many(world, extent, results, say)
-    _idle(world, extent, results, say)
+    memory.many(world, extent.many_s, results, say)
+    memory.idle(world, results, say, has_tls=extent.has_idle_tls)
     return results
 
 
@@ -200,6 +198,8 @@ def _drain(sink: Sink, target: Target) -> Bulk:
     drained = sink.query(targets.BULK_SQL)
     if drained.tag != f"SELECT {targets.ROWS}":
         raise MaskError(f"{target.name} answered {drained.tag}")
+    if target.pid:
+        usage.wait_until_idle(target.pid)
     cpu_s = usage.cpu_seconds(before, usage.cpu(target.pid)) if target.pid else None
     return Bulk(drained.seconds, cpu_s)
 
@@ -271,60 +271,3 @@ def _streaming(target: Target) -> Iterator[Callable[[], float]]:
         finally:
             over.set()
             streaming.result()
-
-
-# -- memory
-
-
-def _many(world: World, extent: Extent, results: Results, say: Callable[[str], None]) -> None:
-    """Twenty million rows in one result, or as many as pass in the time there is."""
-    say("20M rows in one result")
-    pid = world.narrows.pid
-    with Sink(world.plain[0]) as direct:
-        row_bytes = direct.query(targets.BULK_SQL).size_bytes / targets.ROWS
-    before_kib = usage.rss_kib(pid)
-    usage.reset_peak(pid)
-    deadline = time.monotonic() + extent.many_s
-    with Sink(world.narrows) as sink:
-        drained = sink.query(targets.MANY_SQL, lambda: time.monotonic() > deadline)
-    peak_kib = usage.peak_kib(pid)
-    rows_m = drained.size_bytes / row_bytes / 1e6
-    note = "" if drained.tag else f"{rows_m:.1f}M rows: that is what passed in {extent.many_s:g} s"
-    results.figures["rss_20m_mb"] = Figure(peak_kib * 1024 / 1e6, note)
-    row = (
-        f"{rows_m:.1f}M",
-        f"{drained.seconds:.1f}",
-        *(f"{kib * 1024 / 1e6:.0f}" for kib in (before_kib, peak_kib)),
-    )
-    results.details.append(
-        Detail(
-            "memory of the gateway while rows pass", ("rows", "wall s", "RSS before MB", "peak MB"), (row,)
-        )
-    )
-
-
-def _idle(world: World, extent: Extent, results: Results, say: Callable[[str], None]) -> None:
-    rows = []
-    for is_tls in (False, True) if extent.has_idle_tls else (False,):
-        say(f"{IDLE_SESSIONS} idle sessions{' inside TLS' * is_tls}")
-        before_kib, after_kib = _idle_sizes(world, is_tls)
-        each_kb = (after_kib - before_kib) * 1024 / 1000 / IDLE_SESSIONS
-        if not is_tls:
-            results.figures["rss_idle_kb"] = Figure(each_kb, "clients in the clear")
-        kind = "TLS" if is_tls else "plaintext"
-        rows.append((kind, *(f"{kib * 1024 / 1e6:.0f}" for kib in (before_kib, after_kib)), f"{each_kb:.0f}"))
-    header = ("clients", "RSS with 1 MB", f"RSS with {IDLE_SESSIONS} MB", "KB/session")
-    results.details.append(Detail("idle sessions", header, tuple(rows)))
-
-
-def _idle_sizes(world: World, is_tls: bool) -> tuple[int, int]:
-    """RSS in KiB of a fresh gateway with one session, and with that and the idle ones."""
-    with targets.idle_gateway(world.database) as gw, ExitStack() as stack:
-        target = targets.target_of(gw, ca=gw.ca_path if is_tls else None)
-        first = stack.enter_context(Sink(target))
-        first.query("select 1")
-        before_kib = usage.rss_kib(gw.pid)
-        for _ in range(IDLE_SESSIONS):
-            stack.enter_context(Sink(target))
-        time.sleep(_SETTLE_S)
-        return before_kib, usage.rss_kib(gw.pid)

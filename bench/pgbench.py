@@ -93,9 +93,11 @@ def run(program: str, target: Target, load: Load) -> Sample:
 
 
 def _timed(command: list[str], target: Target) -> tuple[Printed, float]:
-    """What pgbench printed, and the CPU seconds meanwhile of what stands between."""
+    """What pgbench printed, and the CPU seconds that it cost what stands between, later ones too."""
     before = usage.cpu(target.pid) if target.pid else {}
     done = subprocess.run(command, env=target.environment(), capture_output=True, text=True)
+    if target.pid:
+        usage.wait_until_idle(target.pid)
     spent_s = usage.cpu_seconds(before, usage.cpu(target.pid)) if target.pid else 0.0
     if done.returncode != 0:
         raise PgbenchError(f"pgbench at {target.name}: {done.stdout[-500:]}{done.stderr[-1000:]}")

@@ -1,10 +1,12 @@
 """What a process and all its children use, from /proc: CPU time to the nanosecond, and memory.
 
-Laws: every thread and every child counts; a thread that was not there before counts from zero.
+Laws: every thread and every child counts; a thread that was not there before counts from zero; work that is put
+off until the clients are gone is waited for, or it would be charged to whoever is measured next.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,10 @@ from pathlib import Path
 _PROC = Path("/proc")
 _RESET_PEAK = "5"
 """Written to clear_refs it makes the peak the present size: proc(5)."""
+
+_LOOK_S = 0.25
+_IDLE = 0.04
+"""Of one CPU: less than that is housekeeping."""
 
 Threads = Mapping[tuple[int, int], int]
 """(pid, thread) -> nanoseconds on a CPU."""
@@ -56,6 +62,19 @@ def cpu(root: int) -> Threads:
 def cpu_seconds(before: Threads, after: Threads) -> float:
     """What was used in between."""
     return sum(spent - before.get(thread, 0) for thread, spent in after.items()) / 1e9
+
+
+def wait_until_idle(root: int, limit_s: float = 30.0) -> bool:
+    """Wait while the process works on after its clients are gone; False where it still does at the limit."""
+    deadline = time.monotonic() + limit_s
+    before = cpu(root)
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        after = cpu(root)
+        if cpu_seconds(before, after) < _LOOK_S * _IDLE:
+            return True
+        before = after
+    return False
 
 
 def rss_kib(root: int) -> int:

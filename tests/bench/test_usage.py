@@ -66,6 +66,23 @@ def test_the_peak_can_be_begun_anew() -> None:
         assert usage.peak_kib(pid) < 70_000
 
 
+def test_work_that_was_put_off_is_waited_for() -> None:
+    work = (
+        "import threading; threading.Thread(target=lambda: [sum(range(1000)) for _ in range(60000)]).start()"
+    )
+    with _child(work) as pid:
+        before = usage.cpu(pid)
+        assert usage.wait_until_idle(pid)
+        assert usage.cpu_seconds(before, usage.cpu(pid)) > 0.05
+
+
+def test_waiting_has_an_end() -> None:
+    with _child(
+        "import threading; threading.Thread(target=lambda: [0 for _ in iter(int, 1)], daemon=True).start()"
+    ) as pid:
+        assert not usage.wait_until_idle(pid, limit_s=0.6)
+
+
 def _burn(over: threading.Event) -> None:
     while not over.is_set():
         sum(range(1000))
