@@ -47,7 +47,9 @@ class Raw:
             *await asyncio.open_connection(sock=plain, ssl=context, server_hostname="localhost", limit=2**26)
         )
 
-    async def sign_in(self, user: str, database: str, password: str, minor: int = 0, **more: str) -> list[Message]:
+    async def sign_in(
+        self, user: str, database: str, password: str, minor: int = 0, **more: str
+    ) -> list[Message]:
         """Through to the first ReadyForQuery, or to the end."""
         self.write(build_startup(Startup(3, minor, {"user": user, "database": database, **more})))
         found = await self.until(b"RE")
@@ -59,7 +61,7 @@ class Raw:
     def write(self, data: bytes) -> None:
         self.writer.write(data)
 
-    def send(self, *messages: frontend.FrontendMessage) -> None:
+    def send(self, *messages: frontend.FrontendMessage | frontend.PasswordMessage) -> None:
         self.write(b"".join(frontend.build(message) for message in messages))
 
     async def message(self) -> Message:

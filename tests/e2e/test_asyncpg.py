@@ -89,7 +89,10 @@ async def test_types_that_it_looks_up(connection: Any) -> None:
 
 async def test_cursors(connection: Any) -> None:
     async with connection.transaction():
-        found = [row["g"] async for row in connection.cursor("select g from generate_series(1, 130) g", prefetch=20)]
+        found = [
+            row["g"]
+            async for row in connection.cursor("select g from generate_series(1, 130) g", prefetch=20)
+        ]
         assert found == [*range(1, 131)]
         cursor = await connection.cursor("select id from customers order by id")
         assert (await cursor.fetchrow())["id"] == 1
@@ -108,10 +111,15 @@ async def test_copy_records(connection: Any) -> None:
     async def take(data: bytes) -> None:
         taken.append(bytes(data))
 
-    assert await connection.copy_from_query("select id, note from freight order by id limit 3", output=take) == "COPY 3"
+    assert (
+        await connection.copy_from_query("select id, note from freight order by id limit 3", output=take)
+        == "COPY 3"
+    )
     assert b"".join(taken) == b"0\t\\N\n1\tn1\n2\tn2\n"
     taken.clear()
-    assert await connection.copy_from_table("freight", columns=["id"], output=take, format="csv") == "COPY 1000"
+    assert (
+        await connection.copy_from_table("freight", columns=["id"], output=take, format="csv") == "COPY 1000"
+    )
 
 
 async def test_executemany_is_one_transaction(connection: Any) -> None:

@@ -86,11 +86,17 @@ def bystander(open_before: psycopg.Connection[Any]) -> Iterator[None]:
     assert open_before.execute("select name from customers where id = 1").fetchone() == ("Ada Example",)
 
 
-def _journalled(world: World, reason: str, kinds: tuple[str, ...] = ("sign_in", "refused", "statement")) -> Any:
+def _journalled(
+    world: World, reason: str, kinds: tuple[str, ...] = ("sign_in", "refused", "statement")
+) -> Any:
     """The newest entry with this reason; it may be written a moment after the client was told."""
 
     def find() -> Any:
-        found = [e.record for e in world.gateway.journal() if e.kind in kinds and getattr(e.record, "reason", "") == reason]
+        found = [
+            e.record
+            for e in world.gateway.journal()
+            if e.kind in kinds and getattr(e.record, "reason", "") == reason
+        ]
         return found[-1] if found else None
 
     return eventually(find, what=f"a journal entry for {reason}")
@@ -108,7 +114,12 @@ def _fails(world: World, dbname: str = "shop", **changes: Any) -> str:
 
 
 def test_a_wrong_token(world: World) -> None:
-    for token in ("wrong", "nrw_aaaaaaaaaaaaaaaa_" + "b" * 43, world.gateway.token("dev")[:-1] + "x", "ü" * 5000):
+    for token in (
+        "wrong",
+        "nrw_aaaaaaaaaaaaaaaa_" + "b" * 43,
+        world.gateway.token("dev")[:-1] + "x",
+        "ü" * 5000,
+    ):
         said = _fails(world, password=token)
         assert "NW030" in said
         assert "narrows login" in said
@@ -152,7 +163,9 @@ def test_a_user_that_nobody_declared(world: World) -> None:
 
 
 def test_a_disabled_principal_gets_no_token(world: World) -> None:
-    out = world.gateway.narrows("tokens", "create", "gone", "--config", str(world.gateway.directory), is_ok=False)
+    out = world.gateway.narrows(
+        "tokens", "create", "gone", "--config", str(world.gateway.directory), is_ok=False
+    )
     assert "nrw_" not in out
 
 
@@ -162,7 +175,9 @@ def test_a_principal_without_any_permit(world: World) -> None:
     assert _journalled(world, "NOT_PERMITTED").principal == "User/tess"
 
 
-@pytest.mark.parametrize("dbname", ["nowhere", "shop2", "postgres", "SHOP", "shop ", "a" * 63, "'; drop", "päth"])
+@pytest.mark.parametrize(
+    "dbname", ["nowhere", "shop2", "postgres", "SHOP", "shop ", "a" * 63, "'; drop", "päth"]
+)
 def test_an_unknown_connection(world: World, dbname: str) -> None:
     said = _fails(world, dbname)
     assert "NW034" in said
@@ -195,7 +210,9 @@ def test_the_target_is_down(world: World) -> None:
     said = _fails(world, "down")
     assert "NW02" in said
     assert "operator" in said or "target" in said
-    assert _journalled(world, "FACTS_UNAVAILABLE", ("refused", "statement")) or _journalled(world, "UPSTREAM_UNAVAILABLE")
+    assert _journalled(world, "FACTS_UNAVAILABLE", ("refused", "statement")) or _journalled(
+        world, "UPSTREAM_UNAVAILABLE"
+    )
 
 
 def test_the_target_refuses_the_password(world: World) -> None:
@@ -261,9 +278,9 @@ def test_a_statement_over_16_mib(world: World, kind: str) -> None:
     with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True) as connection:
         with pytest.raises(psycopg.Error) as refused:
             if kind == "simple":
-                psycopg.ClientCursor(connection).execute(text)  # type: ignore[call-overload]
+                psycopg.ClientCursor(connection).execute(text)
             else:
-                connection.execute(text + " || %s", ["y"])  # type: ignore[call-overload]
+                connection.execute(text + " || %s", ["y"])
         assert refused.value.sqlstate == "NW011"
         if not connection.closed:
             assert connection.execute("select 1").fetchone() == (1,)
@@ -275,7 +292,7 @@ def test_a_statement_of_many_mib_that_is_within_the_limit(world: World) -> None:
     """It is analysed in a process of its own while others are served."""
     text = "select length('" + "x" * (8 * 1024 * 1024) + "')"
     with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True) as connection:
-        assert connection.execute(text).fetchone() == (8 * 1024 * 1024,)  # type: ignore[call-overload]
+        assert connection.execute(text).fetchone() == (8 * 1024 * 1024,)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +312,7 @@ def test_a_statement_that_is_nested_deeply(world: World, text: str) -> None:
     """Refused, or whatever the target makes of it; the gateway stays what it was."""
     with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True) as connection:
         try:
-            connection.execute(text)  # type: ignore[call-overload]
+            connection.execute(text)
         except psycopg.Error as refused:
             code = refused.sqlstate or ""
             assert code in ("NW010", "NW012", "54001", "54000", "42601"), refused
@@ -306,7 +323,7 @@ def test_a_statement_that_is_nested_deeply(world: World, text: str) -> None:
 def test_texts_that_are_no_sql(world: World, text: str) -> None:
     with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True) as connection:
         try:
-            psycopg.ClientCursor(connection).execute(text)  # type: ignore[call-overload]
+            psycopg.ClientCursor(connection).execute(text)
         except psycopg.Error as refused:
             assert refused.sqlstate in ("NW010", "42601", "NW019")
         assert connection.execute("select 1").fetchone() == (1,)
@@ -395,11 +412,13 @@ async def test_protocol_2(world: World) -> None:
     error = error_in(await raw.rest())
     assert error["C"] == "0A000"
     assert "2.0" in error["M"]
-    assert "UNSUPPORTED" in [e.record.reason for e in await _until_refused(world)]  # type: ignore[attr-defined]
+    assert "UNSUPPORTED" in [e.record.reason for e in await _until_refused(world)]
 
 
 async def _until_refused(world: World) -> list[Any]:
-    return await asyncio.to_thread(eventually, lambda: worlds.entries(world.gateway, "refused", reason="UNSUPPORTED"))
+    return await asyncio.to_thread(
+        eventually, lambda: worlds.entries(world.gateway, "refused", reason="UNSUPPORTED")
+    )
 
 
 @pytest.mark.parametrize("value", ["database", "true", "on", "1"])
@@ -412,14 +431,25 @@ async def test_replication(world: World, value: str) -> None:
 
 async def test_a_start_up_packet_over_10_kb(world: World) -> None:
     raw = await Raw.secure(world.gateway.port, world.gateway.ca_path)
-    raw.write(build_startup(Startup(3, 0, {"user": "dev", "database": "shop", "application_name": "x" * 11_000})))
+    raw.write(
+        build_startup(Startup(3, 0, {"user": "dev", "database": "shop", "application_name": "x" * 11_000}))
+    )
     error = error_in(await raw.rest())
     assert error["S"] == "FATAL"
     assert error["C"] == "54000"
     await _until_refused(world)
 
 
-@pytest.mark.parametrize("packet", [b"\0\0\0\0", b"\0\0\0\x07abc", b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\x09\0\x03\0\0x", b"\0\0\0\x0e\0\x03\0\0user\0\0"])
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\0\0\0\0",
+        b"\0\0\0\x07abc",
+        b"\xff\xff\xff\xff\0\0\0\0",
+        b"\0\0\0\x09\0\x03\0\0x",
+        b"\0\0\0\x0e\0\x03\0\0user\0\0",
+    ],
+)
 async def test_start_up_packets_that_are_none(world: World, packet: bytes) -> None:
     raw = await Raw.secure(world.gateway.port, world.gateway.ca_path)
     raw.write(packet)
@@ -507,7 +537,12 @@ async def test_statements_sent_before_the_password_was_answered(world: World) ->
     raw = await Raw.secure(world.gateway.port, world.gateway.ca_path)
     raw.write(build_startup(Startup(3, 0, {"user": "dev", "database": "shop"})))
     await raw.until(b"R")
-    raw.send(frontend.PasswordMessage(world.gateway.token("dev")), query("select 'ahead'"), *extended("select 2"), SYNC)
+    raw.send(
+        frontend.PasswordMessage(world.gateway.token("dev")),
+        query("select 'ahead'"),
+        *extended("select 2"),
+        SYNC,
+    )
     found = await raw.until(b"Z", 3)
     assert values(found) == [(b"ahead",), (b"2",)]
     raw.close()
@@ -528,7 +563,16 @@ async def test_statements_sent_before_the_password_was_answered(world: World) ->
         ("policies/developers.cedar", '@id("x") permit (principal, action == Action::"selct", resource);'),
         ("policies/developers.cedar", '@id("no-drop-database") permit (principal, action, resource);'),
     ],
-    ids=["yaml", "unknown-group", "unknown-label", "cedar", "no-id", "undeclared-id", "unknown-action", "same-id"],
+    ids=[
+        "yaml",
+        "unknown-group",
+        "unknown-label",
+        "cedar",
+        "no-id",
+        "undeclared-id",
+        "unknown-action",
+        "same-id",
+    ],
 )
 def test_a_configuration_that_does_not_validate_changes_nothing(world: World, name: str, text: str) -> None:
     gateway = world.gateway
@@ -537,7 +581,7 @@ def test_a_configuration_that_does_not_validate_changes_nothing(world: World, na
     path.write_text(text)
     try:
         out = gateway.narrows("reload", "--config", str(gateway.directory), is_ok=False)
-        assert worlds.entries(gateway, "config_loaded", is_accepted=False)[-1].record.faults  # type: ignore[attr-defined]
+        assert worlds.entries(gateway, "config_loaded", is_accepted=False)[-1].record.faults
         assert gateway.psql("dev", "select name from customers where id = 1").stdout == "Ada Example\n"
         assert "no-drop-database" in gateway.psql("dev", "drop database x").stderr
         assert out is not None

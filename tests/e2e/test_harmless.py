@@ -108,7 +108,9 @@ def world(postgres15: Postgres) -> Iterator[World]:
         _ = postgres15.login("plain_app")
         postgres15.admin.run("grant shop_app to plain_app")
         for database in (started.shop, started.twin):
-            database.run("drop schema public cascade; create schema public; grant usage on schema public to shop_app")
+            database.run(
+                "drop schema public cascade; create schema public; grant usage on schema public to shop_app"
+            )
             database.run(SCHEMA.read_text())
         yield started
 

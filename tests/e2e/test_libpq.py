@@ -36,7 +36,9 @@ VERSIONS = pytest.mark.parametrize("version", [15, 18], ids=["psql15", "psql18"]
         (18, {"PGSSLMINPROTOCOLVERSION": "TLSv1.3"}),
         (15, {"PGSSLMINPROTOCOLVERSION": "TLSv1.2", "PGSSLMAXPROTOCOLVERSION": "TLSv1.2"}),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else ",".join(f"{k}={v}" for k, v in value.items()),
+    ids=lambda value: (
+        str(value) if isinstance(value, int) else ",".join(f"{k}={v}" for k, v in value.items())
+    ),
 )
 def test_connection_options(world: World, version: int, extra: dict[str, str]) -> None:
     done = world.psql("dev", "select 6 * 7 as answer;\n", version, ("-X", "-A", "-t"), extra=extra)

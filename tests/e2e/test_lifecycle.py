@@ -18,8 +18,12 @@ from tests.servers.postgres import Postgres
 
 CHANGES: dict[str, Any] = {
     **worlds.CHANGES,
-    "settings": {"drain_timeout_s": 8},
-    "users": {**worlds.CHANGES["users"], "temp": {"groups": ["developers"]}, "other": {"groups": ["support"]}},
+    "settings": {"drain_timeout_s": 3},
+    "users": {
+        **worlds.CHANGES["users"],
+        "temp": {"groups": ["developers"]},
+        "other": {"groups": ["support"]},
+    },
 }
 
 
@@ -71,7 +75,7 @@ def test_a_revoked_token_ends_its_sessions(world: World) -> None:
         assert "revoked" in str(ended.value)
         assert bystander.execute("select 1").fetchone() == (1,)
     closed = [e.record for e in worlds.entries(world.gateway, "session_closed")]
-    assert any("revoked" in getattr(r, "reason") for r in closed)  # noqa: B009
+    assert any("revoked" in r.reason for r in closed)
 
 
 def test_a_revoked_token_ends_what_is_running(world: World) -> None:
@@ -100,7 +104,11 @@ def test_a_revoked_token_ends_what_is_running(world: World) -> None:
 
 
 def test_a_disabled_principal_loses_its_sessions(world: World) -> None:
-    with _connect(world, "temp") as first, _connect(world, "temp") as second, _connect(world, "dev") as bystander:
+    with (
+        _connect(world, "temp") as first,
+        _connect(world, "temp") as second,
+        _connect(world, "dev") as bystander,
+    ):
         pids = [_target_pid(first), _target_pid(second)]
         _change(world, lambda root: root["users"]["temp"].update(disabled=True))
         try:
@@ -176,7 +184,9 @@ def test_a_reload_changes_policy_for_open_sessions(world: World) -> None:
                 row = connection.execute(query, prepare=True).fetchone()
                 assert row is not None
                 assert len(row[0]) == 16
-            path.write_text('@id("none") forbid (principal in Group::"support", action == Action::"select", resource);')
+            path.write_text(
+                '@id("none") forbid (principal in Group::"support", action == Action::"select", resource);'
+            )
             gateway.reload()
             with pytest.raises(psycopg.Error, match='"none"'):
                 connection.execute(query, prepare=True)
@@ -294,7 +304,7 @@ def test_drain_ends_at_its_limit(world: World) -> None:
     started = time.monotonic()
     gateway.running.process.send_signal(signal.SIGTERM)
     gateway.running.process.wait(15)
-    assert 6 < time.monotonic() - started < 14
+    assert 2.5 < time.monotonic() - started < 9
     _gone_within(world, pid)
     stuck.close()
     assert world.shop.query("select title from products where id = 3") == [("drained",)]

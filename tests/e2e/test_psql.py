@@ -53,7 +53,7 @@ META = r"""
 """.strip().splitlines()
 
 SCRIPTS = {
-    "several statements": r"select 1 as a; select 'two' as b, null::int as c;" + "\n" + r"select 3 \; select 4;",
+    "several statements": "select 1 as a; select 'two' as b, null::int as c;\nselect 3 \\; select 4;",
     "copy to": r"""
 \copy products to stdout
 \copy (select id, name, ssn, tags, profile from customers order by id) to stdout with (format csv, header)

@@ -32,7 +32,16 @@ def connection(world: World) -> Iterator[Connection]:
 def test_every_type_of_the_shop(world: World, connection: Connection, binary: bool) -> None:
     """The same values as straight from the twin, whatever the format."""
     with world.twin.connect(world.twin.app) as direct:
-        for table in ("customers", "orders", "order_items", "tickets", "employees", "payroll", "api_keys", "events"):
+        for table in (
+            "customers",
+            "orders",
+            "order_items",
+            "tickets",
+            "employees",
+            "payroll",
+            "api_keys",
+            "events",
+        ):
             query = sql.SQL("select * from {} order by 1, 2").format(sql.Identifier(table))
             expected = direct.cursor(binary=binary).execute(query).fetchall()
             assert connection.cursor(binary=binary).execute(query).fetchall() == expected
@@ -60,7 +69,7 @@ def test_values_travel_there_and_back(connection: Connection, binary: bool) -> N
     for value in values:
         placeholder = "%b" if binary and value is not None else "%s"
         cursor = connection.cursor(binary=binary)
-        row = cursor.execute(f"select {placeholder} as it, 1 as one", [value]).fetchone()  # type: ignore[call-overload]
+        row = cursor.execute(f"select {placeholder} as it, 1 as one", [value]).fetchone()
         assert row is not None
         assert row[0] == value
     document = {"a": [1, {"b": None}], "ü": "x"}
@@ -69,10 +78,13 @@ def test_values_travel_there_and_back(connection: Connection, binary: bool) -> N
 
 def test_row_factories_and_description(connection: Connection) -> None:
     cursor = connection.cursor(row_factory=dict_row)
-    assert cursor.execute("select id, name from customers where id = 1").fetchone() == {"id": 1, "name": "Ada Example"}
+    assert cursor.execute("select id, name from customers where id = 1").fetchone() == {
+        "id": 1,
+        "name": "Ada Example",
+    }
     named = connection.cursor(row_factory=namedtuple_row).execute("select 1 as one, 'x' as two").fetchone()
     assert named is not None
-    assert (named.one, named.two) == (1, "x")
+    assert (named._asdict()) == {"one": 1, "two": "x"}
     assert [column.name for column in cursor.description or []] == ["id", "name"]
     assert cursor.statusmessage == "SELECT 1"
 
@@ -86,11 +98,15 @@ def test_a_statement_is_prepared_after_a_while(connection: Connection) -> None:
     assert any(name.startswith("_pg3_") for (name,) in names)
     connection.prepare_threshold = 0
     for _ in range(3):
-        assert connection.execute("select name from customers where id = %s", [2]).fetchone() == ("Björn Beispiel",)
+        assert connection.execute("select name from customers where id = %s", [2]).fetchone() == (
+            "Björn Beispiel",
+        )
 
 
 def test_a_schema_change_under_a_prepared_statement(world: World) -> None:
-    with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True, prepare_threshold=0) as connection:
+    with psycopg.connect(
+        **world.gateway.parameters("dev"), autocommit=True, prepare_threshold=0
+    ) as connection:
         connection.execute("create table shape (a int)")
         try:
             connection.execute("insert into shape values (1)")
@@ -132,24 +148,33 @@ def test_copy_there_and_back(connection: Connection, options: str) -> None:
         if options == " (format csv)":
             cursor.execute("insert into freight select g, 'n' || g, now() from generate_series(1, 500) g")
         else:
-            with cursor.copy(f"copy freight from stdin{options}") as into:  # type: ignore[arg-type]
+            with cursor.copy(f"copy freight from stdin{options}") as into:
                 if "binary" in options:
                     into.set_types(["int4", "text", "timestamptz"])
                 for row in rows:
                     into.write_row(row)
             assert cursor.execute("select * from freight order by id").fetchall() == rows
-        with cursor.copy(f"copy (select * from freight) to stdout{options}") as out:  # type: ignore[arg-type]
+        with cursor.copy(f"copy (select * from freight) to stdout{options}") as out:
             data = b"".join(bytes(block) for block in out)
-        with cursor.copy(f"copy landed from stdin{options}") as into:  # type: ignore[arg-type]
+        with cursor.copy(f"copy landed from stdin{options}") as into:
             into.write(data)
-        assert cursor.execute("(table freight except table landed) union all (table landed except table freight)").fetchall() == []
+        assert (
+            cursor.execute(
+                "(table freight except table landed) union all (table landed except table freight)"
+            ).fetchall()
+            == []
+        )
         assert cursor.execute("select count(*) from landed").fetchone() == (500,)
 
 
 def test_a_copy_that_the_client_gives_up(connection: Connection) -> None:
     connection.execute("create temp table freight (id int)")
     connection.commit()
-    with pytest.raises(ZeroDivisionError), connection.cursor() as cursor, cursor.copy("copy freight from stdin") as into:
+    with (
+        pytest.raises(ZeroDivisionError),
+        connection.cursor() as cursor,
+        cursor.copy("copy freight from stdin") as into,
+    ):
         into.write_row((1,))
         raise ZeroDivisionError
     connection.rollback()
@@ -161,7 +186,9 @@ def test_executemany(connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.executemany("insert into many values (%s, %s)", [(n, f"n{n}") for n in range(300)])
         assert cursor.rowcount == 300
-        cursor.executemany("insert into many values (%s, 'r') returning id", [(n,) for n in (900, 901)], returning=True)
+        cursor.executemany(
+            "insert into many values (%s, 'r') returning id", [(n,) for n in (900, 901)], returning=True
+        )
         assert cursor.fetchone() == (900,)
         assert cursor.nextset()
         assert cursor.fetchone() == (901,)

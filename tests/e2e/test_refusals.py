@@ -53,7 +53,9 @@ INTACT = [(1, "intact"), (2, "intact")]
 
 
 @pytest.mark.parametrize("version", [15, 18], ids=["psql15", "psql18"])
-@pytest.mark.parametrize("refused", [REFUSED, "select from where", "select 'refused' +"], ids=["policy", "syntax", "end"])
+@pytest.mark.parametrize(
+    "refused", [REFUSED, "select from where", "select 'refused' +"], ids=["policy", "syntax", "end"]
+)
 def test_a_script_commits_nothing(world: World, version: int, refused: str) -> None:
     text = f"begin;\nupdate ledger set note = 'spoiled' where id = 1;\n{refused};\ncommit;\nselect 'after';\n"
     done = world.psql("dev", text, version)
@@ -97,7 +99,12 @@ def test_one_string_is_refused_whole(world: World, text: str) -> None:
 
 def test_one_string_in_an_open_transaction_spoils_it(world: World) -> None:
     done = world.gateway.psql(
-        "dev", "begin", "update ledger set note = 'spoiled'", f"select 1; {REFUSED}", "commit", "select 'after'"
+        "dev",
+        "begin",
+        "update ledger set note = 'spoiled'",
+        f"select 1; {REFUSED}",
+        "commit",
+        "select 'after'",
     )
     assert done.stdout.split() == ["BEGIN", "UPDATE", "2", "ROLLBACK", "after"]
     assert _ledger(world) == INTACT
@@ -131,7 +138,10 @@ def test_on_error_rollback_of_psql(world: World) -> None:
 
 
 def test_a_refusal_alone_leaves_the_session_alone(world: World) -> None:
-    done = world.psql("dev", f"set work_mem = '9MB';\n{REFUSED};\nshow work_mem;\nprepare p as select 5;\n{REFUSED};\nexecute p;\n")
+    done = world.psql(
+        "dev",
+        f"set work_mem = '9MB';\n{REFUSED};\nshow work_mem;\nprepare p as select 5;\n{REFUSED};\nexecute p;\n",
+    )
     assert "9MB" in done.stdout
     assert "5" in done.stdout.split()
     assert done.stderr.count("ERROR") == 2
@@ -139,7 +149,10 @@ def test_a_refusal_alone_leaves_the_session_alone(world: World) -> None:
 
 def test_a_refused_copy(world: World) -> None:
     text = "begin;\ninsert into ledger values (3, 'three');\ncopy ledger from program 'true';\nselect 1;\ncommit;\n"
-    with psycopg.connect(**world.gateway.parameters("alice")) as connection, pytest.raises(psycopg.Error) as refused:
+    with (
+        psycopg.connect(**world.gateway.parameters("alice")) as connection,
+        pytest.raises(psycopg.Error) as refused,
+    ):
         connection.execute("copy payroll from stdin")
     assert refused.value.sqlstate == "NW002"
     done = world.psql("alice", text)
@@ -229,12 +242,21 @@ def _sync_every_ten(failing: str) -> list[frontend.FrontendMessage]:
     return [
         m
         for n in range(1000)
-        for m in (*extended(_with_refusals(n, failing) if n % 30 < 10 else _insert(n)), *([SYNC] if n % 10 == 9 else []))
+        for m in (
+            *extended(_with_refusals(n, failing) if n % 30 < 10 else _insert(n)),
+            *([SYNC] if n % 10 == 9 else []),
+        )
     ]
 
 
 def _in_a_block(failing: str) -> list[frontend.FrontendMessage]:
-    texts = ["begin", *(_insert(n) for n in range(500)), failing, *(_insert(n) for n in range(500, 998)), "commit"]
+    texts = [
+        "begin",
+        *(_insert(n) for n in range(500)),
+        failing,
+        *(_insert(n) for n in range(500, 998)),
+        "commit",
+    ]
     return [m for text in texts for m in (*extended(text), SYNC)]
 
 
@@ -293,7 +315,17 @@ def _told(messages: Sequence[Message]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize(
     "series",
-    [_sync_each, _one_sync, _one_sync_refused_first, _sync_every_ten, _in_a_block, _savepoints, _simple, _mixed, _described],
+    [
+        _sync_each,
+        _one_sync,
+        _one_sync_refused_first,
+        _sync_every_ten,
+        _in_a_block,
+        _savepoints,
+        _simple,
+        _mixed,
+        _described,
+    ],
     ids=lambda series: series.__name__.strip("_"),
 )
 async def test_a_thousand_in_a_pipeline(world: World, gateway: Raw, direct: Raw, series: Series) -> None:
@@ -302,7 +334,8 @@ async def test_a_thousand_in_a_pipeline(world: World, gateway: Raw, direct: Raw,
     # A Query behind a series that failed is passed over, and so is its ReadyForQuery: end with a Sync.
     gateway.send(*mine, SYNC)
     direct.send(*theirs, SYNC)
-    found, expected = [], []
+    found: list[Message] = []
+    expected: list[Message] = []
     for raw, into in ((direct, expected), (gateway, found)):
         into += await raw.until(b"Z", _count(theirs) + 1 if series is _mixed else readies + 1)
     assert _told(found) == _told(expected)
@@ -344,7 +377,7 @@ async def test_a_bind_alone_of_a_function_that_writes(world: World, gateway: Raw
     assert errors(found) == []
     await gateway.ask(*extended("select 1"), SYNC)
     told = [e.record for e in worlds.entries(world.gateway, "statement", principal="User/dev")]
-    assert any("nextval" in getattr(r, "text") for r in told)  # noqa: B009
+    assert any("nextval" in r.text for r in told)
 
 
 async def test_every_statement_of_a_pipeline_is_in_the_journal(world: World, gateway: Raw) -> None:
@@ -354,12 +387,11 @@ async def test_every_statement_of_a_pipeline_is_in_the_journal(world: World, gat
     gateway.send(*(m for text in texts for m in (*extended(text), SYNC)))
     await gateway.until(b"Z", 100)
     told = worlds.entries(world.gateway, "statement")[before:]
-    assert [getattr(e.record, "text") for e in told][-100:] == texts  # noqa: B009
-    assert [getattr(e.record, "effect") for e in told][-100:] == ["allow" if n % 4 else "deny" for n in range(100)]  # noqa: B009
+    assert [e.record.text for e in told][-100:] == texts
+    assert [e.record.effect for e in told][-100:] == ["allow" if n % 4 else "deny" for n in range(100)]
 
 
 def test_nothing_refused_reached_the_target(world: World) -> None:
     logged = [entry.text for entry in world.server.statements(database=world.shop.name)]
     assert logged
     assert not any("drop database" in text.lower() for text in logged)
-

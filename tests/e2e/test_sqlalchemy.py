@@ -68,7 +68,9 @@ def _reflected(engine: sa.Engine) -> dict[str, Any]:
         "schemas": inspector.get_schema_names(),
         "sequences": sorted(inspector.get_sequence_names()),
         "enums": inspector.get_enums(),  # type: ignore[attr-defined]
-        "columns": {t: [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(t)] for t in tables},
+        "columns": {
+            t: [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(t)] for t in tables
+        },
         "keys": {t: inspector.get_pk_constraint(t) for t in tables},
         "foreign": {t: inspector.get_foreign_keys(t) for t in tables},
         "indexes": {t: inspector.get_indexes(t) for t in tables},
@@ -82,7 +84,14 @@ def _reflected(engine: sa.Engine) -> dict[str, Any]:
 def test_reflection(world: World, engine: sa.Engine) -> None:
     given = world.server.parameters(world.twin.name, world.twin.app)
     direct = sa.create_engine(
-        sa.URL.create("postgresql+psycopg", given["user"], given["password"], "127.0.0.1", given["port"], given["dbname"])
+        sa.URL.create(
+            "postgresql+psycopg",
+            given["user"],
+            given["password"],
+            "127.0.0.1",
+            given["port"],
+            given["dbname"],
+        )
     )
     try:
         expected = _reflected(direct)
@@ -136,9 +145,9 @@ def test_orm_there_and_back(engine: sa.Engine) -> None:
                 session.add(Author(name="Ann"))
                 session.flush()
             session.execute(
-                insert(Author).values(name="Ann", meta={}, aliases=[]).on_conflict_do_update(
-                    index_elements=["name"], set_={"born": None}
-                )
+                insert(Author)
+                .values(name="Ann", meta={}, aliases=[])
+                .on_conflict_do_update(index_elements=["name"], set_={"born": None})
             )
             session.execute(sa.update(Book).where(Book.price > 1).values(price=Book.price + 1))
             session.commit()
@@ -171,11 +180,18 @@ def test_server_side_cursor(engine: sa.Engine) -> None:
 
 def test_a_pool_outlives_a_refusal(world: World) -> None:
     engine = sa.create_engine(
-        _url(world, "psycopg", "alice"), connect_args=_tls(world), pool_pre_ping=True, pool_size=1, max_overflow=0
+        _url(world, "psycopg", "alice"),
+        connect_args=_tls(world),
+        pool_pre_ping=True,
+        pool_size=1,
+        max_overflow=0,
     )
     try:
         for _ in range(3):
-            with pytest.raises(sa.exc.DBAPIError, match="Payroll is for the finance team"), engine.begin() as connection:
+            with (
+                pytest.raises(sa.exc.DBAPIError, match="Payroll is for the finance team"),
+                engine.begin() as connection,
+            ):
                 connection.execute(sa.text("select * from payroll"))
             with engine.begin() as connection:
                 assert connection.scalar(sa.text("select ssn from customers where id = 1")) == "*******1120"
@@ -190,7 +206,9 @@ async def test_asyncpg(world: World) -> None:
         async with engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
         async with AsyncSession(engine) as session:
-            session.add(Author(name="Cy", meta={"x": 1}, books=[Book(title="T", price=decimal.Decimal("1.25"))]))
+            session.add(
+                Author(name="Cy", meta={"x": 1}, books=[Book(title="T", price=decimal.Decimal("1.25"))])
+            )
             await session.commit()
             query = sa.select(Author).options(selectinload(Author.books))
             found = (await session.scalars(query)).one()

@@ -111,7 +111,8 @@ def test_payroll_is_untouched(world: World) -> None:
 
 @pytest.mark.parametrize("who", ["alice", "frank", "fiona", "reports"])
 @pytest.mark.parametrize(
-    "text", ["drop database {name}", "DROP/**/DATABASE IF EXISTS {name} WITH (FORCE)", "drop database nowhere"]
+    "text",
+    ["drop database {name}", "DROP/**/DATABASE IF EXISTS {name} WITH (FORCE)", "drop database nowhere"],
 )
 def test_drop_database_is_refused(world: World, who: str, text: str) -> None:
     said = _refusal(world, who, text.format(name=world.twin.name))
@@ -124,7 +125,7 @@ def test_an_attempt_to_drop_is_an_alert(world: World) -> None:
     _refusal(world, "frank", "drop database nowhere")
     alerts = worlds.entries(world.gateway, "alert", policy="no-drop-database")
     assert alerts
-    assert getattr(alerts[-1].record, "severity") == "high"  # noqa: B009
+    assert alerts[-1].record.severity == "high"
 
 
 # a service sees less than a person
@@ -181,7 +182,9 @@ def test_no_way_round_the_mask(world: World, who: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("version", [15, 18], ids=["psql15", "psql18"])
-@pytest.mark.parametrize("line", ["\\d", "\\d customers", "\\dt+", "\\df", "\\l", "\\dn", "\\du", "\\dp", "\\di", "\\dT"])
+@pytest.mark.parametrize(
+    "line", ["\\d", "\\d customers", "\\dt+", "\\df", "\\l", "\\dn", "\\du", "\\dp", "\\di", "\\dT"]
+)
 def test_browsing_the_schema_is_not_masked(world: World, version: int, line: str) -> None:
     """psql's own questions to the catalogs are answered to everybody who may connect."""
     through, direct = world.psql("alice", line + "\n", version), world.direct_psql(line + "\n", version)
@@ -195,11 +198,13 @@ def test_the_journal_tells_the_story(world: World) -> None:
     _rows(world, "alice", CUSTOMER)
     _refusal(world, "alice", "select * from payroll")
     told = [e.record for e in worlds.entries(world.gateway, "statement", principal="User/alice")]
-    allowed = [r for r in told if getattr(r, "text") == CUSTOMER][-1]  # noqa: B009
-    rungs = getattr(allowed, "rungs")  # noqa: B009
+    allowed = [r for r in told if r.text == CUSTOMER][-1]
+    rungs = allowed.rungs
     assert [rung for column, rung in rungs.items() if "customers.ssn" in column] == ["partial"]
-    refused = [r for r in told if getattr(r, "effect") == "deny"][-1]  # noqa: B009
-    assert getattr(refused, "policies") == ("payroll-is-finance-only",)  # noqa: B009
-    assert getattr(refused, "reason") == "FORBIDDEN"  # noqa: B009
-    assert "078-05-1120" not in "".join(p.read_text() for p in (world.gateway.directory / "state").rglob("*.jsonl"))
+    refused = [r for r in told if r.effect == "deny"][-1]
+    assert refused.policies == ("payroll-is-finance-only",)
+    assert refused.reason == "FORBIDDEN"
+    assert "078-05-1120" not in "".join(
+        p.read_text() for p in (world.gateway.directory / "state").rglob("*.jsonl")
+    )
     world.gateway.narrows("journal", "verify", str(world.gateway.directory))

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from narrows.journal.records import Entry
 from tests.servers import gateway, postgres
 from tests.servers.gateway import Gateway
 from tests.servers.postgres import Database, Postgres
@@ -136,7 +135,7 @@ def eventually(is_so: Callable[[], Any], limit_s: float = 5.0, what: str = "") -
     return found
 
 
-def entries(running: Gateway, kind: str, **fields: Any) -> list[Entry]:
+def entries(running: Gateway, kind: str, **fields: Any) -> list[Any]:
     """The journal's entries of a kind whose fields are these."""
     return [
         entry
@@ -148,4 +147,4 @@ def entries(running: Gateway, kind: str, **fields: Any) -> list[Entry]:
 
 def texts(running: Gateway, effect: str = "allow") -> list[str]:
     """The statements of the journal with this verdict."""
-    return [getattr(entry.record, "text") for entry in entries(running, "statement", effect=effect)]  # noqa: B009
+    return [entry.record.text for entry in entries(running, "statement", effect=effect)]
