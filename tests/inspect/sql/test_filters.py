@@ -50,6 +50,12 @@ CASES = [
     ("SELECT DISTINCT ssn FROM customers", f"{SSN} group", "-"),
     ("SELECT DISTINCT ON (ssn) id FROM customers", f"{SSN} group", "-"),
     ("SELECT count(*) FROM customers GROUP BY ROLLUP (ssn, vip)", f"{SSN} group", "-"),
+    (
+        "SELECT 1 FROM customers WHERE ssn=(SELECT ssn FROM kyc WHERE id=1)",
+        f"{SSN} join, filter public.kyc.ssn join",
+        "-",
+    ),
+    ("SELECT 1 FROM orders WHERE id < (SELECT ssn::int FROM customers)", f"{SSN} other", "d"),
     # what a condition could carry out in a clean column is derived, too
     ("SELECT g FROM customers, generate_series(1, 9) g WHERE g = ssn::int", f"{SSN} other", "d"),
     ("SELECT g FROM customers, generate_series('a', 'b') g WHERE ssn = g", f"{SSN} other", "d"),

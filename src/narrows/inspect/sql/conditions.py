@@ -113,6 +113,9 @@ def _shape(side: Node, taint: Taint, scope: Scope) -> str:
         return "column" if taint or _is_table_column(fields, scope) else "other"
     if not taint:
         return "constant" if _is_constant(side) else "other"
+    if type_ == "SubLink":
+        is_value = fields["subLinkType"] == "EXPR_SUBLINK" and _gives_column(fields["subselect"])
+        return "column" if is_value else "other"
     if type_ == "FuncCall" and len(fields.get("args", ())) >= 1:
         is_folded = strings(fields["funcname"])[-1] in CASE_FOLDING and "ColumnRef" in fields["args"][0]
         return "column" if is_folded else "part"

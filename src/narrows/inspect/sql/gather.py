@@ -39,6 +39,8 @@ class Gather:
         self.tracked_calls: list[tuple[str, str, bool]] = []
         """(setting, value, is local) of each set_config of a tracked setting."""
         self.tainted_temps: set[str] = set()
+        self.hidden: set[Resource] = set()
+        """Columns of system relations that hold values or statements, and whose values are used."""
         self.calls_users = False
         """A user's function that nobody vouches for is called: it may change the session."""
         self.is_derived = False
@@ -102,7 +104,9 @@ class Gather:
         """Labelled values go into something that is no plain output column."""
         if taint:
             self.is_derived = self.is_derived or any(column in self.index.labels for column in taint)
-            self.is_unknown = self.is_unknown or any(column not in self.index.labels for column in taint)
+            unknown = [column for column in taint if column not in self.index.labels]
+            self.is_unknown = self.is_unknown or bool(unknown)
+            self.hidden.update(column for column in unknown if column.path[2] in SYSTEM_SCHEMAS)
 
     def labels_of(self, column: Resource) -> frozenset[str]:
         """The labels of a column; every label of the database for one that is not known."""
@@ -138,8 +142,10 @@ class Gather:
         self.derive(taint)
 
     def reach(self) -> Reach:
-        columns = self.index.labels if self.is_unknown else self.reached
-        return Reach(dict(columns), self.is_derived, self.is_unknown)
+        columns = dict(self.index.labels if self.is_unknown else self.reached)
+        # By name, because a description names them too: what else such a relation holds is the schema.
+        columns.update(dict.fromkeys(self.hidden, self.all_labels()))
+        return Reach(columns, self.is_derived, self.is_unknown)
 
     def facts(self) -> dict[str, Fact]:
         labels = frozenset().union(*self.reached.values()) if self.reached else frozenset()
@@ -203,11 +209,14 @@ def relation_shape(gather: Gather, found: Found) -> Shape:
 
 def _system_shape(gather: Gather, found: Found) -> Shape:
     """A system relation shows the schema, but for the columns that carry values, statements or secrets."""
-    hidden = catalogue.VALUE_COLUMNS.get(found.name, CLEAN_LABELS)
+    hidden, rest = catalogue.VALUE_COLUMNS.get(found.name, CLEAN_LABELS), CLEAN
     if hidden == catalogue.ALL:
         gather.is_unknown = True
-        return Shape(rest=gather.unknown_column(found.schema, found.name, "*"))
+        rest = gather.unknown_column(found.schema, found.name, "*")
+        hidden = (
+            frozenset(column.name for column in found.relation.columns) if found.relation else CLEAN_LABELS
+        )
     cells = tuple(
         (name, Cell(gather.unknown_column(found.schema, found.name, name))) for name in sorted(hidden)
     )
-    return Shape(cells, rest=CLEAN)
+    return Shape(cells, rest=rest)

@@ -1,8 +1,8 @@
 """What an error or a notice of the target may say where labelled values could stand in it.
 
 Laws: a cleaned message keeps its severity, a SQLSTATE that PostgreSQL itself lists, and the position in the
-text that the client sent; everything else (message, detail, hint, context, names, internal query) could
-carry a value and is dropped.
+text that the client sent; of data exceptions it keeps the class alone, since which one it is follows from the value;
+everything else (message, detail, hint, context, names, internal query) could carry a value and is dropped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from narrows.wire.postgres.message import Message, encode
 
 UNLISTED = "P0001"
 """What a SQLSTATE becomes that PostgreSQL does not list: raise_exception."""
+
+DATA_EXCEPTION = "22000"
+_DATA = "22"
+"""The class of errors that a value makes."""
 
 SEVERITIES = frozenset({"ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})
 FATAL = frozenset({"FATAL", "PANIC"})
@@ -29,7 +33,7 @@ def clean(message: Message) -> bytes:
 def clean_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """Severity, SQLSTATE, a fixed sentence and `P`; never `p`, `q`, `W` or what a function may have written."""
     severity = severity_of(fields)
-    sqlstate = listed(fields.get("C", ""))
+    sqlstate = told(fields.get("C", ""))
     cleaned = {"S": severity, "V": severity, "C": sqlstate, "M": sentence(sqlstate)}
     position = fields.get("P", "")
     if position.isascii() and position.isdigit():
@@ -45,6 +49,11 @@ def severity_of(fields: Mapping[str, str]) -> str:
 
 def listed(sqlstate: str) -> str:
     return sqlstate if sqlstate in CONDITIONS else UNLISTED
+
+
+def told(sqlstate: str) -> str:
+    """The SQLSTATE that a cleaned message bears."""
+    return DATA_EXCEPTION if sqlstate.startswith(_DATA) else listed(sqlstate)
 
 
 def sentence(sqlstate: str) -> str:
