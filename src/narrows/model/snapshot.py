@@ -51,7 +51,7 @@ class Relation:
     has_triggers: bool = False
     has_rules: bool = False
     keys: tuple[tuple[int, ...], ...] = ()
-    """The attribute numbers of each unique key; empty where none is known."""
+    """The attribute numbers of each unique key."""
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -68,6 +68,7 @@ class Function:
     volatility: str
     """i immutable, s stable, v volatile."""
     is_definer: bool = False
+    returns_set: bool = False
     extension: str | None = None
 
 

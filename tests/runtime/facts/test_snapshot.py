@@ -96,6 +96,35 @@ async def test_functions_with_their_extension(shop: Database) -> None:
     assert {"public", "ext", "pg_catalog", "information_schema"} <= snapshot.schemas
 
 
+async def test_unique_keys_and_only_those(shop: Database) -> None:
+    shop.run(
+        "create table keyed (a int, b int, c int, d int primary key, e int);"
+        "create unique index on keyed (b, a) include (c); create index on keyed (c);"
+        "create unique index on keyed (c) where c > 0; create unique index on keyed ((a + b))"
+    )
+    found = (await snapshot_of(shop)).by_name[("public", "keyed")]
+    assert sorted(found.keys) == [(2, 1), (4,)]
+
+
+async def test_operators_that_run_somebodys_code(shop: Database) -> None:
+    shop.run(
+        "create extension hstore; create schema ops; create function ops.f(int, int) returns int language sql as 'select 1';"
+        "create operator ops.%% (function = ops.f, leftarg = int, rightarg = int)"
+    )
+    found = await snapshot_of(shop)
+    assert found.operators == {("ops", "%%")}
+    shop.run("create operator public.%%% (function = ops.f, leftarg = int, rightarg = int)")
+    again = await snapshot_of(shop)
+    assert again.operators == {("ops", "%%"), ("public", "%%%")}
+    assert again.id != found.id
+
+
+async def test_functions_that_return_sets(shop: Database) -> None:
+    functions = (await snapshot_of(shop)).functions
+    assert all(each.returns_set for each in functions[("pg_catalog", "generate_series")])
+    assert not any(each.returns_set for each in functions[("pg_catalog", "lower")])
+
+
 async def test_the_catalogs_are_known_too(shop: Database) -> None:
     """psql's \\d reads them."""
     snapshot = await snapshot_of(shop)

@@ -14,7 +14,6 @@ from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
 from narrows.model.snapshot import Relation
 
-BOOLEAN_OID = 16
 
 SCALAR_AGGREGATES = listed(
     """
@@ -247,13 +246,9 @@ def _fixed(oid: int, found: Bounds, bounded: set[int]) -> set[str]:
 
 
 def is_key(relation: Relation, columns: set[str]) -> bool:
-    """Whether these columns hold a unique key; where the keys are not known, any that is no boolean counts."""
-    if not columns:
-        return False
+    """Whether these columns hold a unique key."""
     numbers = {column.attnum for column in relation.columns if column.name in columns}
-    if relation.keys:
-        return any(numbers >= set(key) for key in relation.keys)
-    return any(column.name in columns and column.type_oid != BOOLEAN_OID for column in relation.columns)
+    return any(numbers >= set(key) for key in relation.keys)
 
 
 def _is_one_row(targets: list[Node]) -> bool:

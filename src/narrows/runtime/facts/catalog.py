@@ -41,6 +41,7 @@ class Section:
     relations: dict[int, Relation] = field(default_factory=dict)
     functions: dict[tuple[str, str], tuple[Function, ...]] = field(default_factory=dict)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
+    operators: list[tuple[str, str]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     head: Row = ()
     digest: bytes = b""
@@ -76,7 +77,7 @@ class Reading:
         self._types[int(oid)] = sys.intern(name)
 
     def _take_relation(self, row: Row) -> None:
-        oid, schema, name, kind, owner, parents, definition, triggers, rules, columns, _, rows = row
+        oid, schema, name, kind, owner, parents, definition, triggers, rules, columns, keys, _, rows = row
         relation = Relation(
             oid=int(_text(oid)),
             schema=sys.intern(_text(schema)),
@@ -89,6 +90,7 @@ class Reading:
             definition=definition.rstrip().rstrip(";") if definition is not None else None,
             has_triggers=triggers == "t",
             has_rules=rules == "t",
+            keys=tuple([tuple(key) for key in json.loads(keys)]) if keys else (),
         )
         self.section.relations[relation.oid] = relation
 
@@ -98,7 +100,7 @@ class Reading:
         return Column(sys.intern(name), attnum, type_oid, self._types[type_oid], is_generated, default)
 
     def _take_function(self, row: Row) -> None:
-        oid, schema, name, kind, language, volatility, definer = _texts(row[:-1])
+        oid, schema, name, kind, language, volatility, definer, returns_set = _texts(row[:-1])
         function = Function(
             oid=int(oid),
             schema=sys.intern(schema),
@@ -107,6 +109,7 @@ class Reading:
             language=sys.intern(language),
             volatility=volatility,
             is_definer=definer == "t",
+            returns_set=returns_set == "t",
             extension=row[-1],
         )
         key = (function.schema, name)
@@ -114,6 +117,10 @@ class Reading:
 
     def _take_foreign_key(self, row: Row) -> None:
         self.section.foreign_keys.append(ForeignKey(*(int(text) for text in _texts(row))))
+
+    def _take_operator(self, row: Row) -> None:
+        schema, symbol = _texts(row)
+        self.section.operators.append((schema, symbol))
 
     def _take_name(self, row: Row) -> None:
         self.section.names.append(_text(row[0]))
@@ -128,6 +135,7 @@ _TAKERS: Mapping[str, Callable[[Reading, Row], None]] = {
     "types": Reading._take_type,
     "relations": Reading._take_relation,
     "functions": Reading._take_function,
+    "operators": Reading._take_operator,
     "foreign_keys": Reading._take_foreign_key,
 }
 
@@ -136,7 +144,7 @@ SECTIONS: Mapping[str, tuple[tuple[str, ...], Mapping[str, int]]] = {
     "schemas": (("schemas",), {}),
     "system": (("types", "relations"), {"low": 0, "high": FIRST_USER_OID - 1}),
     "user": (("types", "relations"), {"low": FIRST_USER_OID, "high": _LAST_OID}),
-    "functions": (("functions",), {}),
+    "functions": (("functions", "operators"), {}),
     "foreign_keys": (("foreign_keys",), {}),
 }
 """Section -> (its statements, what stands in their braces), in the order of digest.sql's columns."""

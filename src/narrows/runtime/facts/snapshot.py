@@ -136,6 +136,7 @@ def _assemble(
         by_name={(relation.schema, relation.name): relation for relation in relations.values()},
         functions=functions,
         foreign_keys=tuple(sections["foreign_keys"].foreign_keys),
+        operators=frozenset(sections["functions"].operators),
         schemas=frozenset(sections["schemas"].names),
         default_search_path=catalog.split_search_path(search_path or ""),
         role=role or "",

@@ -38,6 +38,7 @@ select
       + (select coalesce(sum(hash_record_extended(row(oid, rolname), 0)), 0) from pg_catalog.pg_roles),
     -- functions
     (select sum(hash_record_extended(row(oid, xmin), 0)) from pg_catalog.pg_proc)
+      + (select sum(hash_record_extended(row(oid, xmin), 0)) from pg_catalog.pg_operator)
       + (select coalesce(sum(hash_record_extended(row(classid, objid, refobjid, xmin), 0)), 0)
          from pg_catalog.pg_depend where deptype = 'e')
       + (select coalesce(sum(hash_record_extended(row(oid, xmin), 0)), 0) from pg_catalog.pg_extension)

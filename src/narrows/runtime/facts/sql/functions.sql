@@ -1,5 +1,6 @@
 -- Every function, pg_catalog's too, with the extension it came with.
-select p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef, e.extname
+select p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef, p.proretset,
+       e.extname
 from pg_catalog.pg_proc p
      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      join pg_catalog.pg_language l on l.oid = p.prolang

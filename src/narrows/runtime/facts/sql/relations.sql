@@ -8,6 +8,7 @@ select c.oid, n.nspname, c.relname, c.relkind, r.rolname,
        c.relhasrules and exists
            (select from pg_catalog.pg_rewrite w where w.ev_class = c.oid and w.rulename <> '_RETURN'),
        k.columns,
+       case when c.relkind in ('r', 'p', 'm') then u.keys end,
        case when c.reltuples > 0 then floor(log(c.reltuples)) else c.reltuples end,
        c.reltuples::int8
 from pg_catalog.pg_class c
@@ -21,6 +22,15 @@ from pg_catalog.pg_class c
           from pg_catalog.pg_attribute a
                left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) k on c.relkind not in ('i', 'I')
+     left join lateral
+         (select pg_catalog.json_agg(
+                     (select pg_catalog.json_agg(one.attnum order by one.place)
+                      from pg_catalog.unnest(i.indkey::pg_catalog.int2[]) with ordinality as one (attnum, place)
+                      where one.place <= i.indnkeyatts)
+                 order by i.indexrelid) as keys
+          from pg_catalog.pg_index i
+          where i.indrelid = c.oid and i.indisunique and i.indisvalid
+            and i.indpred is null and i.indexprs is null) u on c.relhasindex
 where c.oid between {low} and {high}
   and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   and c.relpersistence <> 't'
