@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from narrows.wire.postgres.startup import build_cancel_request
 from tests.e2e import terminal
+from tests.e2e.raw import Raw, errors, query, values
 from tests.e2e.world import World, eventually
 from tests.servers import postgres, processes
 
@@ -166,8 +169,36 @@ def test_control_c_during_a_copy(world: World) -> None:
         psql.until("afterwards")
 
 
-def test_a_forged_cancel_key_cancels_nothing(world: World) -> None:
-    """The right process number with a wrong secret is ignored."""
-    with psycopg.connect(**world.gateway.parameters("dev"), autocommit=True) as connection:
-        pid = connection.pgconn.backend_pid
-        assert pid not in [row[0] for row in world.activity()], "the client was told the target's own pid"
+@pytest.mark.parametrize("minor", [0, 2], ids=["protocol-3.0", "protocol-3.2"])
+async def test_cancel_keys(world: World, minor: int) -> None:
+    """Keys are the gateway's own: a forged one is ignored, in or outside TLS; the right one cancels, once."""
+    raw = await Raw.secure(world.gateway.port, world.gateway.ca_path)
+    found = await raw.sign_in("dev", "shop", world.gateway.token("dev"), minor=minor)
+    (key_data,) = [message.payload for message in found if message.kind == b"K"]
+    pid, key = int.from_bytes(key_data[:4], "big"), key_data[4:]
+    assert len(key) == (4 if minor == 0 else 32)
+    assert pid not in [row[0] for row in world.activity()], "the client was told the target's own number"
+    raw.send(query("select pg_sleep(1.5), 'slept'"))
+    running = "state = 'active' and query like '%pg_sleep(1.5)%'"
+    await asyncio.to_thread(eventually, lambda: world.activity(running))
+    for forged in (bytes(len(key)), bytes([key[0] ^ 1]) + key[1:], key + b"x", key[:-1]):
+        for other in (
+            await Raw.plain(world.gateway.port),
+            await Raw.secure(world.gateway.port, world.gateway.ca_path),
+        ):
+            other.write(build_cancel_request(pid, forged))
+            assert await other.rest() == b""
+    other = await Raw.plain(world.gateway.port)
+    other.write(build_cancel_request(pid + 1, key))
+    assert await other.rest() == b""
+    assert values(await raw.until(b"Z"))[0][1] == b"slept"
+    raw.send(query("select pg_sleep(30)"))
+    await asyncio.to_thread(
+        eventually, lambda: world.activity("state = 'active' and query like '%pg_sleep(30)%'")
+    )
+    other = await Raw.plain(world.gateway.port)
+    other.write(build_cancel_request(pid, key))
+    assert await other.rest() == b""
+    assert [error["C"] for error in errors(await raw.until(b"Z"))] == ["57014"]
+    assert values(await raw.ask(query("select 'still here'"))) == [(b"still here",)]
+    raw.close()

@@ -78,6 +78,17 @@ def test_a_revoked_token_ends_its_sessions(world: World) -> None:
     assert any("revoked" in r.reason for r in closed)
 
 
+def test_a_token_that_runs_out_ends_its_sessions(world: World) -> None:
+    made = world.gateway.operate("tokens", "create", "temp", "--ttl", "3s")
+    with _connect(world, "temp", made["secret"]) as idle:
+        pid = _target_pid(idle)
+        left_s = made["expires_at"] - time.time()
+        _gone_within(world, pid, max(left_s, 0) + 2)
+        assert time.time() >= made["expires_at"]
+        with pytest.raises(psycopg.OperationalError, match="expired"):
+            idle.execute("select 1")
+
+
 def test_a_revoked_token_ends_what_is_running(world: World) -> None:
     """A statement in the middle is cancelled at the target, and its transaction rolled back."""
     made = world.gateway.operate("tokens", "create", "temp")

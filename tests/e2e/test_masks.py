@@ -187,7 +187,7 @@ def test_raw_is_raw(world: World) -> None:
             assert _cells(mine) == _cells(theirs)
 
 
-RELATED = [
+COPIES = [
     "copy kinds to stdout",
     f"copy kinds (id, open, {COLUMNS}) to stdout",
     f"copy (select id, open, {COLUMNS} from kinds) to stdout",
@@ -207,7 +207,7 @@ def _expected_text(who: str, name: str) -> str | None:
 
 
 @pytest.mark.parametrize("who", ["nora", "theo", "pia"])
-@pytest.mark.parametrize("text", RELATED, ids=["table", "columns", "query"])
+@pytest.mark.parametrize("text", COPIES, ids=["table", "columns", "query"])
 def test_copy_as_text(world: World, who: str, text: str) -> None:
     with _connect(world, who) as connection:
         data = _copied(connection, text)
@@ -224,7 +224,7 @@ def test_copy_as_text(world: World, who: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["nora", "theo", "pia"])
-@pytest.mark.parametrize("text", RELATED, ids=["table", "columns", "query"])
+@pytest.mark.parametrize("text", COPIES, ids=["table", "columns", "query"])
 def test_copy_as_csv(world: World, who: str, text: str) -> None:
     options = " with (format csv, header, null 'nil', delimiter ';', quote '''')"
     with _connect(world, who) as connection:
@@ -241,7 +241,7 @@ def test_copy_as_csv(world: World, who: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["nora", "theo", "pia"])
-@pytest.mark.parametrize("text", RELATED, ids=["table", "columns", "query"])
+@pytest.mark.parametrize("text", COPIES, ids=["table", "columns", "query"])
 def test_copy_as_binary(world: World, who: str, text: str) -> None:
     with _connect(world, who) as connection:
         data = _copied(connection, text + " with (format binary)")

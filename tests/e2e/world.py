@@ -121,9 +121,15 @@ def started(
     try:
         with gateway.started(shop, changes, files, environment) as running:
             yield World(running, shop, twin)
+            assert _failures(running) == [], "the gateway failed somewhere inside"
     finally:
         for database in (shop, twin):
             server.drop_database(database.name)
+
+
+def _failures(running: Gateway) -> list[str]:
+    """Lines of the log that tell of an exception nobody foresaw: no input may lead to one."""
+    return [line for line in running.log.splitlines() if '"exception"' in line or "Traceback" in line]
 
 
 def eventually(is_so: Callable[[], Any], limit_s: float = 5.0, what: str = "") -> Any:
