@@ -85,8 +85,10 @@ class Scope:
     """Sources that only a qualified name reaches: excluded, old, new."""
     merged: set[str] = field(default_factory=set)
     """Names joined by USING or NATURAL: such a column may be one of either side."""
+    removed: int = 0
+    """How many sources were taken out of sight again."""
     _found: dict[str, tuple[int, Cell | None]] = field(default_factory=dict)
-    """Names looked up before, each with the number of sources in sight then."""
+    """Names looked up before, each with what `_age` was then."""
 
     def levels(self) -> Iterator[Scope]:
         scope: Scope | None = self
@@ -114,11 +116,22 @@ class Scope:
 
     def column(self, name: str) -> Cell | None:
         """The column of that name in the nearest scope; None where no source has it for sure."""
-        size = sum(len(scope.sources) for scope in self.levels())
+        age = self._age()
         known = self._found.get(name)
-        if known is None or known[0] != size:
-            known = self._found[name] = (size, self._look_up(name))
+        if known is None or known[0] != age:
+            known = self._found[name] = (age, self._look_up(name))
         return known[1]
+
+    def hide(self, first: int) -> list[Source]:
+        """Take the sources from that one on out of sight."""
+        taken = self.sources[first:]
+        del self.sources[first:]
+        self.removed += len(taken)
+        return taken
+
+    def _age(self) -> int:
+        """A number that only grows, whether sources come into sight or leave it."""
+        return sum(len(each.sources) + len(each.hidden) + 2 * each.removed for each in self.levels())
 
     def _look_up(self, name: str) -> Cell | None:
         maybe = CLEAN

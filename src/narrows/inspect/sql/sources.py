@@ -183,9 +183,10 @@ def _sample(gather: Gather, fields: Node, scope: Scope) -> Shape:
     method = strings(fields["method"])[-1]
     if method not in ("bernoulli", "system", "system_rows", "system_time"):
         gather.is_unknown = True
-    gather.derive(expression.evaluate_all(gather, fields.get("args"), scope))
+    around = _around(scope)
+    conditions.other(gather, expression.evaluate_all(gather, fields.get("args"), around))
     if "repeatable" in fields:
-        gather.derive(expression.evaluate(gather, fields["repeatable"], scope))
+        conditions.other(gather, expression.evaluate(gather, fields["repeatable"], around))
     return _bring(gather, fields["relation"], scope)
 
 
@@ -203,7 +204,7 @@ def _join(gather: Gather, fields: Node, scope: Scope) -> Shape:
         scope.merged.update(shared)
         _filter_shared(gather, left, right, shared)
     if "quals" in fields:
-        conditions.condition(gather, fields["quals"], scope)
+        conditions.condition(gather, fields["quals"], _sides(scope, before))
     shape = _joined(left, right, shared, fields["jointype"])
     if "join_using_alias" in fields:
         merged = Shape(shape.cells[: len(shared)], shape.rest)
@@ -211,10 +212,14 @@ def _join(gather: Gather, fields: Node, scope: Scope) -> Shape:
     if "alias" not in fields:
         return shape
     alias, names = alias_of(fields, "")
-    hidden = scope.sources[before:]
-    del scope.sources[before:]  # `(a JOIN b) AS j` hides a and b
+    hidden = scope.hide(before)  # `(a JOIN b) AS j` hides a and b
     exports = shape.exports.union(*(source.shape.exports for source in hidden))
     return _see(scope, make_source(alias, replace(shape, exports=exports), names))
+
+
+def _sides(scope: Scope, before: int) -> Scope:
+    """What ON sees: the two sides of its join and what lies around the query, but nothing that stands beside it."""
+    return replace(_around(scope), sources=scope.sources[before:], merged=scope.merged)
 
 
 def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:

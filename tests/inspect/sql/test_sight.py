@@ -1,0 +1,41 @@
+"""A name stands for what PostgreSQL takes it for, whatever else of that name was, or is, in sight elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.inspect.sql.sample import analyse, operations
+
+HIDDEN = "((select 'x'::text as ssn) p join (select 1 as z) q on ssn is not null) as j(a, b)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"select upper(ssn) from {HIDDEN}, customers c",
+        f"select upper(ssn) from {HIDDEN}, (select 1) k, customers c",
+        f"select (select upper(ssn) from {HIDDEN}, (select 2) l) from customers c",
+        f"select 1 from {HIDDEN}, customers c where upper(ssn) || 'x' = 'y'",
+    ],
+)
+def test_a_name_is_looked_up_again_where_its_source_has_left_sight(text: str) -> None:
+    assert analyse(text).reach.is_derived
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # beside a join stands a column of that name, which ON does not see; around it stands the labelled one
+        "select (select count(*) from (select 'x'::text as ssn) p, (orders a join orders b on ssn like '0%'))"
+        " from customers c",
+        "select (select count(*) from (select 'x'::text as ssn) c, (orders a join orders b on c.ssn like '0%'))"
+        " from customers c",
+    ],
+)
+def test_on_sees_the_sides_of_its_join_alone(text: str) -> None:
+    assert "filter public.customers.ssn pattern" in operations(analyse(text))
+
+
+def test_the_size_of_a_sample_tells_what_it_follows_from() -> None:
+    text = "select (select count(*) from (select 5 as salary) p, orders tablesample bernoulli (salary)) from payroll"
+    assert "filter public.payroll.salary other" in operations(analyse(text))
