@@ -235,7 +235,7 @@ def _beside(world: World, extent: Extent, results: Results, say: Callable[[str],
 
     def measure(target: Target) -> Beside:
         with _streaming(target) as mb_per_s:
-            sample = pgbench.run(world.pgbench, target, load)
+            sample = pgbench.run(world.pgbench, target, load, is_alone=False)
             return Beside(sample, mb_per_s())
 
     found = alternate(extent.rounds, world.plain, measure, lambda what: say(f"{title}: {what}"))

@@ -67,8 +67,8 @@ def parse_latencies(lines: Iterable[str]) -> list[float]:
     return [int(line.split(maxsplit=3)[2]) / 1000 for line in lines]
 
 
-def run(program: str, target: Target, load: Load) -> Sample:
-    """One run of the built-in select-only script.
+def run(program: str, target: Target, load: Load, *, is_alone: bool = True) -> Sample:
+    """One run of the built-in select-only script; the CPU time means something only where it is alone.
 
     A run of one transaction for each client goes before it: what that costs is taken off, so that connecting is
     in neither the CPU time nor the tps.
@@ -80,8 +80,8 @@ def run(program: str, target: Target, load: Load) -> Sample:
     ]
     log = ("--log", "--log-prefix", str(directory / "log"))
     try:
-        _, connecting_s = _timed([*command, "--transactions", "1"], target)
-        printed, spent_s = _timed([*command, "--time", str(load.seconds), *log], target)
+        _, connecting_s = _timed([*command, "--transactions", "1"], target, is_alone)
+        printed, spent_s = _timed([*command, "--time", str(load.seconds), *log], target, is_alone)
         latencies = _latencies(directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -92,11 +92,11 @@ def run(program: str, target: Target, load: Load) -> Sample:
     return Sample(printed.tps, p50_ms, p99_ms, cpu, connecting_s / load.clients * 1000)
 
 
-def _timed(command: list[str], target: Target) -> tuple[Printed, float]:
+def _timed(command: list[str], target: Target, is_alone: bool) -> tuple[Printed, float]:
     """What pgbench printed, and the CPU seconds that it cost what stands between, later ones too."""
     before = usage.cpu(target.pid) if target.pid else {}
     done = subprocess.run(command, env=target.environment(), capture_output=True, text=True)
-    if target.pid:
+    if target.pid and is_alone:
         usage.wait_until_idle(target.pid)
     spent_s = usage.cpu_seconds(before, usage.cpu(target.pid)) if target.pid else 0.0
     if done.returncode != 0:
