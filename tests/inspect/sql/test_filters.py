@@ -59,6 +59,9 @@ CASES = [
     # what a condition could carry out in a clean column is derived, too
     ("SELECT g FROM customers, generate_series(1, 9) g WHERE g = ssn::int", f"{SSN} other", "d"),
     ("SELECT g FROM customers, generate_series('a', 'b') g WHERE ssn = g", f"{SSN} other", "d"),
+    ("SELECT v FROM (VALUES ('a')) t(v) WHERE v IN (SELECT ssn FROM customers)", f"{SSN} other", "d"),
+    ("SELECT g FROM generate_series(1, 9) g WHERE g IN (SELECT ssn FROM customers)", f"{SSN} other", "d"),
+    ("SELECT generate_series(1, ssn::int) FROM customers", f"{SSN} other", "d"),
     ("SELECT 1 FROM customers WHERE ssn::int = 1", f"{SSN} other", "d"),
     ("SELECT 1 FROM customers WHERE ssn || 'a' = name", f"{SSN} other", "d"),
     ("SELECT 1 FROM customers WHERE CASE WHEN ssn LIKE '5%' THEN true END", f"{SSN} other", "d"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.inspect.sql.sample import analyse
+from tests.inspect.sql.sample import analyse, operations
 
 HELD = [
     ("SELECT prosrc FROM pg_proc", {"pg_proc.prosrc"}),
@@ -41,3 +41,18 @@ def test_a_relation_that_holds_nothing_else_is_held_back_column_by_column() -> N
     reach = analyse("SELECT starelid, stavalues1 FROM pg_statistic").reach
     assert reach.is_unknown
     assert {column.path[3] for column in reach.columns if column.path[2] == "pg_catalog"} == {"pg_statistic"}
+
+
+FILTERED = [
+    (
+        "SELECT 1 FROM pg_stats WHERE most_common_vals::text LIKE '%5%'",
+        "pg_catalog.pg_stats.*",
+    ),
+    ("SELECT count(*) FROM pg_views WHERE definition LIKE '%5%'", "pg_catalog.pg_views.definition"),
+]
+
+
+@pytest.mark.parametrize(("text", "column"), FILTERED)
+def test_a_condition_on_values_is_a_filter_there_too(text: str, column: str) -> None:
+    filters = [each for each in operations(analyse(text)) if each.startswith("filter ")]
+    assert [each.split()[1] for each in filters] == [column]

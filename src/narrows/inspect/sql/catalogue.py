@@ -78,6 +78,14 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
 Defaults, check constraints, row policies, index expressions and partition bounds are not here: psql's \\d shows them.
 """
 
+HOLDS_VALUES = listed(
+    """
+    pg_statistic pg_statistic_ext_data pg_stats pg_stats_ext pg_stats_ext_exprs pg_largeobject
+    pg_stat_activity pg_prepared_statements pg_cursors pg_rewrite pg_views pg_matviews pg_rules views
+    """
+)
+"""Those of them whose columns hold values of user tables, or statements with such values: a condition tells of them."""
+
 COMPUTING_EXTENSIONS = listed(
     """
     btree_gin btree_gist citext cube earthdistance fuzzystrmatch hstore intarray isn ltree pg_trgm pgcrypto

@@ -141,8 +141,12 @@ def _membership(gather: Gather, fields: Node, scope: Scope) -> None:
         expression.evaluate(gather, {"SubLink": fields}, scope)
         return
     taint = expression.evaluate(gather, {"SubLink": fields}, scope)
-    is_join = "ColumnRef" in fields.get("testexpr", {}) and _gives_column(fields["subselect"])
-    if is_join and fields["subLinkType"] == "ANY_SUBLINK":
+    test = fields.get("testexpr", {})
+    # What is no table's column could list all that a value may be.
+    is_column = (
+        "ColumnRef" in test and _shape(test, expression.evaluate(gather, test, scope), scope) == "column"
+    )
+    if is_column and _gives_column(fields["subselect"]) and fields["subLinkType"] == "ANY_SUBLINK":
         gather.filter(taint, "join")
     else:
         other(gather, taint)

@@ -237,6 +237,8 @@ def _nobody_knows(gather: Gather, name: str, schema: str | None) -> None:
 def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: Node, taint: Taint) -> None:
     match own.does:
         case Does.COMPUTES:
+            if name in functions.AS_MANY_ROWS:
+                gather.filter(taint, "other")
             return
         case Does.RUNS_SQL:
             raise undecided(f"{name} runs SQL that the gateway does not see")

@@ -134,6 +134,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
 }
 """Functions of pg_catalog that do more than compute; each other one that is not listed as computing is refused."""
 
+AS_MANY_ROWS = frozenset({"generate_series", "generate_subscripts"})
+"""Functions that give as many rows as their arguments say."""
+
 
 def behaviour(name: str) -> Behaviour | None:
     """What the function of pg_catalog with this name does; None where it is not known."""

@@ -96,7 +96,7 @@ class Gather:
     def filter(self, taint: Taint, kind: str) -> None:
         """Labelled columns decide which rows come, by a condition of that kind."""
         for column in taint:
-            if column.path[2] in SYSTEM_SCHEMAS:
+            if column.path[2] in SYSTEM_SCHEMAS and column.path[3] not in catalogue.HOLDS_VALUES:
                 continue
             self.need(Action.FILTER, column, self.labels_of(column), {"kind": kind})
 
