@@ -130,7 +130,7 @@ def _is_selection(one: Flat, other: Flat) -> bool:
     rest = [[entry for entry in flat if entry[0] not in "DdC"] for flat in (one, other)]
     tags = [[parts[0] for kind, parts in flat if kind == "C"] for flat in (one, other)]
     words = [[re.sub(rb"\d+", b"", tag or b"") for tag in each] for each in tags]
-    return rest[0] == rest[1] and words[0] == words[1] and all(word == b"SELECT \0" for word in words[0])
+    return rest[0] == rest[1] and words[0] == words[1]
 
 
 def _sample(one: Flat, other: Flat) -> str:
