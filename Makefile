@@ -27,7 +27,7 @@ system: install ## get the real servers that the tests start (PostgreSQL 15 by a
 	@$(BIN)/python -m tests.servers.fetch
 
 demo: install ## tell the story with real clients, then stay up (ARGS=--once ends by itself)
-	@NARROWS_PSQL="$${NARROWS_PSQL:-$$(command -v psql || $(BIN)/python -m tests.servers.fetch --psql)}" \
+	@PSQL="$${PSQL:-$$(command -v psql || $(BIN)/python -m tests.servers.fetch --psql)}" \
 	  $(BIN)/narrows demo $(ARGS)
 
 check: install ## format, lint, types, import contracts and the pure tests: under two minutes

@@ -66,3 +66,26 @@ def test_a_changed_label_holds_for_open_sessions_after_a_reload(shop15: Database
                 text.replace("      name: name\n", "      name: name\n      country: secret\n", 1),
             )
             assert alice.execute("select country from customers where id = 1").fetchone() == ("***",)
+
+
+def test_a_label_that_names_nothing_is_told(shop15: Database) -> None:
+    """A misspelt column would be shown to everybody; doctor and the log say so."""
+    labels = "columns:\n  shop:\n    public.customers: {sssn: ssn, card: card}\n    public.nobody: {x: pii}\n"
+    with gateway.started(shop15, files={"labels.yaml": labels}) as gw:
+        assert gw.psql("alice", "select card from customers where id = 1").stdout.strip() == "************1111"
+        told = gw.narrows("doctor", "--config", str(gw.directory), is_ok=False)
+        assert "public.customers.sssn" in told
+        assert "public.nobody.x" in told
+        assert "public.customers.card" not in told
+        assert "labels_name_nothing" in gw.log
+
+
+def test_a_credential_that_is_not_stored_is_named(shop15: Database) -> None:
+    with gateway.started(shop15) as gw:
+        gw.operate("credentials", "delete", "shop")
+        gw.reload()
+        refused = gw.psql("alice", "select 1")
+        if refused.returncode == 0:  # the schema was read with it before
+            return
+        assert "NW037" in refused.stderr
+        assert "credential" in refused.stderr

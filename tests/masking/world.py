@@ -62,6 +62,7 @@ def relation(
             for place, (column, type_) in enumerate(columns.items())
         ),
         parents=tuple(parents),
+        keys=((1,),) if kind is RelationKind.TABLE else (),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from narrows.api.ports import (
 )
 from narrows.app import front as fronts
 from narrows.app.parts import Parts
+from narrows.app.targets import absent_columns
 from narrows.config import load as loading
 from narrows.config.faults import ConfigError, Fault
 from narrows.config.loaded import Config
@@ -321,7 +323,7 @@ def _observing(config: Config) -> list[Check]:
         Check(
             f"connection {name}",
             State.WARN,
-            f"only observed until {known.until}: nothing is enforced there",
+            f"observes until the end of {known.until} (UTC): nothing is enforced there until then",
             "set mode: enforce when the policies are ready",
         )
         for name, known in config.connections.items()
@@ -335,7 +337,20 @@ async def _examine(parts: Parts, target: Target, place: Place) -> list[Check]:
         findings = await doctor.examine(target, lambda: parts.targets.open_queries(place))
     except (CredentialError, FactsUnavailable) as failure:
         return [Check(name, State.FAIL, str(failure))]
-    return [Check(name, _LEVELS[found.level], found.text, found.remedy) for found in findings]
+    checks = [Check(name, _LEVELS[found.level], found.text, found.remedy) for found in findings]
+    with contextlib.suppress(FactsUnavailable):
+        snapshot = await parts.targets.keeper.get(place)
+        labels = parts.config.now.labels.of(place.connection, place.database)
+        checks += [
+            Check(
+                name,
+                State.WARN,
+                f"labels.yaml labels {column}, which is not there",
+                "correct the name: whatever it was meant for is shown",
+            )
+            for column in absent_columns(snapshot, labels)
+        ]
+    return checks
 
 
 def _journal_entry(entry: journal_index.Entry) -> JournalEntry:

@@ -157,7 +157,7 @@ class PostgresFront:
         known = self.config.now.connections.get(wanted.connection)
         if known is None:
             return Refusal(Reason.UNKNOWN_CONNECTION, f"there is no connection {wanted.connection[:63]!r}")
-        database = wanted.database or known.database
+        database = known.database if wanted.database is None else wanted.database
         if database not in known.all_databases:
             return Refusal(
                 Reason.UNKNOWN_DATABASE,
@@ -188,13 +188,16 @@ class PostgresFront:
 
     async def _open(self, session: Session, place: Place, wanted: Authenticate) -> Admitted | Refusal:
         try:
+            if self.targets.keeper.current(place) is None:
+                await self.targets.check_credential(place)  # its fault is clearer than an unread schema
             view = self.targets.view(await self.targets.keeper.get(place))
             start = startup.decide(wanted.settings, view)
             if isinstance(start, Refusal):
                 return start
             if start.statement is not None and (refused := await self._settled(session, start.statement)):
                 return refused
-            parameters = {**start.values, "application_name": _application(session, wanted.application)}
+            parameters = {n: v for n, v in start.values.items() if n.lower() != "application_name"}
+            parameters["application_name"] = _application(session, wanted.application)
             upstream = await self.targets.open(place, parameters)
         except FactsUnavailable as failure:
             return failure.refusal()

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from narrows.app.deciding import InForce
 from narrows.app.recorder import Recorder
 from narrows.config.models import Credential
 from narrows.credentials import Credentials, binding_of
 from narrows.gate.ports import CannotRecord
 from narrows.inspect.sql.analysis import View
+from narrows.model.label import DatabaseLabels
 from narrows.model.principal import Principal
 from narrows.model.secret import Secret
 from narrows.model.snapshot import Snapshot
@@ -25,6 +28,8 @@ from narrows.runtime.upstream import Deadlines, Upstream, open_upstream
 from narrows.store import Pool
 
 VIEWS_KEPT = 256
+
+log = structlog.get_logger(__name__)
 
 
 class Targets:
@@ -66,6 +71,11 @@ class Targets:
             if place.connection == connection:
                 self.keeper.forget(place)
 
+    async def check_credential(self, place: Place) -> None:
+        """Raises CredentialError where the credential cannot be read."""
+        credential = self._credential_at(place)
+        await self._credential(place.connection, place.database, credential)
+
     async def open(self, place: Place, parameters: Mapping[str, str]) -> Upstream:
         """Sign in for a session; raises UpstreamUnavailable and CredentialError."""
         credential = self._credential_at(place)
@@ -100,6 +110,14 @@ class Targets:
             if len(self._views) >= VIEWS_KEPT:
                 del self._views[next(iter(self._views))]
             view = self._views[key] = View(snapshot, labels, versions, known.export_rows)
+            if absent := absent_columns(snapshot, labels):
+                log.warning(
+                    "labels_name_nothing",
+                    connection=snapshot.connection,
+                    database=snapshot.database,
+                    columns=absent[:20],
+                    remedy="correct them in labels.yaml: whatever they were meant for is shown",
+                )
         return view
 
     def _credential_at(self, place: Place) -> Credential:
@@ -119,3 +137,12 @@ class Targets:
         target = self._config.now.target(connection, database, credential)
         binding = binding_of(target)
         return target, await self._pool.run(self._credentials.resolve, credential.password, binding)
+
+
+def absent_columns(snapshot: Snapshot, labels: DatabaseLabels) -> list[str]:
+    """Labelled columns that the target does not have, as `schema.table.column`: misspelt, renamed, or gone."""
+    return sorted(
+        ".".join(key)
+        for key in labels.columns
+        if (relation := snapshot.by_name.get(key[:2])) is None or relation.column(key[2]) is None
+    )

@@ -45,7 +45,12 @@ def _filters(function: Any) -> Any:
                 "--verdict", type=click.Choice(["allow", "review", "deny"]), help="What was answered."
             ),
             click.option("--session", help="A session's id."),
-            click.option("--kind", help="A kind of record, such as statement, sign_in or alert."),
+            click.option(
+                "--kind",
+                default="statement",
+                show_default=True,
+                help="A kind of record, such as statement, sign_in or alert; `all` for every one.",
+            ),
             click.option("--since", type=Moment(), help="Not before: 2h, 7d, or 2026-11-22T09:00."),
             click.option("--until", type=Moment(), help="Before: the same forms."),
             click.option("--text", help="Words that stand in the statement."),
@@ -88,14 +93,18 @@ def list_records(limit: int, as_json: bool, **filters: Any) -> None:
     if as_json:
         output.show_json(found)
         return
-    columns = ("RECORD", "TIME (UTC)", "WHO", "CONNECTION", "VERDICT", "OUTCOME", "ROWS", "STATEMENT")
-    output.show_table(columns, [_row(entry) for entry in found], "nothing matches")
+    kind = () if filters["kind"] == "statement" else ("KIND",)
+    columns = ("RECORD", *kind, "TIME (UTC)", "WHO", "CONNECTION", "VERDICT", "OUTCOME", "ROWS", "STATEMENT")
+    rows = [_row(entry, with_kind=bool(kind)) for entry in found]
+    output.show_table(columns, rows, "nothing matches")
 
 
 def _search(limit: int, filters: dict[str, Any]) -> list[dict[str, Any]]:
     from narrows.cli.client import connect
 
     found: list[dict[str, Any]] = []
+    if filters["kind"] == "all":
+        filters = {**filters, "kind": None}
     with connect() as client:
         before = None
         while len(found) < limit:
@@ -107,11 +116,12 @@ def _search(limit: int, filters: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+def _row(entry: dict[str, Any], *, with_kind: bool) -> tuple[str, ...]:
     # A denial's reason says more than `deny` alone.
-    verdict = f"{entry['verdict']} {entry['reason'].lower()}".strip() or entry["kind"]
+    verdict = f"{entry['verdict']} {entry['reason'].lower()}".strip()
     return (
         entry["id"],
+        *((entry["kind"],) if with_kind else ()),
         output.moment(entry["at"]),
         entry["principal"],
         entry["connection"],

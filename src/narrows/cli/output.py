@@ -30,6 +30,11 @@ def has_colour() -> bool:
     return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def show_json(value: Any) -> None:
     """One JSON document; plain ASCII, so that nothing in it can act on a terminal."""
     click.echo(json.dumps(value, indent=2, default=str))

@@ -14,7 +14,7 @@ from narrows.cli.options import directory_argument, gateway_options, json_option
 
 if TYPE_CHECKING:
     from narrows.config.loaded import Config
-    from narrows.policy.cases import Result
+    from narrows.policy.cases import Case, Result
 
 _EPILOG = """\b
 Examples:
@@ -36,6 +36,7 @@ def command() -> None:
 def check(directory: Path, as_json: bool) -> None:
     """Read a configuration directory and name every fault with its file, line and remedy."""
     config = load(directory)
+    cases = read_cases(config)
     if as_json:
         output.show_json(
             {
@@ -47,10 +48,12 @@ def check(directory: Path, as_json: bool) -> None:
         return
     for warning in config.warnings:
         output.say(f"warning: {warning}", style="warn")
-    count = len(config.policies.ids)
-    output.say(
-        f"{directory}: {count} policies, {len(config.connections)} connections, no fault.", style="good"
+    counts = (
+        output.counted(len(config.policies.ids), "policy", "policies"),
+        output.counted(len(config.connections), "connection"),
+        output.counted(len(cases), "case"),
     )
+    output.say(f"{directory}: {', '.join(counts)}, no fault.", style="good")
 
 
 @command.command("test")
@@ -149,12 +152,19 @@ def load(directory: Path) -> Config:
 
 
 def run_cases(config: Config) -> list[Result]:
-    """Every case of every table, in order; a table that cannot be read is a failure of its own."""
+    """Every case of every table, in order."""
+    from narrows.policy import cases
+
+    return [cases.run(config.policies, case, config.labels) for case in read_cases(config)]
+
+
+def read_cases(config: Config) -> list[Case]:
+    """Every case of every table; one that cannot be read is a failure of its own."""
     from narrows.config import questions, yaml_text
     from narrows.policy import cases
 
     world = questions.world(config)
-    results: list[Result] = []
+    found: list[Case] = []
     faults: list[str] = []
     for file, text in sorted(config.cases.items()):
         document, wrong = yaml_text.read(file, text)
@@ -162,11 +172,9 @@ def run_cases(config: Config) -> list[Result]:
         if wrong:
             continue
         try:
-            table = cases.parse(file, document.value, world, document.line_of)
+            found += cases.parse(file, document.value, world, document.line_of)
         except cases.CaseError as error:
             faults += [str(fault) for fault in error.faults]
-            continue
-        results += [cases.run(config.policies, case, config.labels) for case in table]
     if faults:
         raise CliError(
             "the tables of cases cannot be read",
@@ -174,7 +182,7 @@ def run_cases(config: Config) -> list[Result]:
             ExitCode.CONFIG_INVALID,
             tuple(faults),
         )
-    return results
+    return found
 
 
 def _failure(result: Result) -> dict[str, Any]:

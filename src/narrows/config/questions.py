@@ -14,7 +14,7 @@ from narrows.model.action import Action
 from narrows.model.principal import Principal, PrincipalKind
 from narrows.model.resource import GATEWAY, Resource, ResourceKind
 from narrows.model.statement import Fact, Operation, Protocol, Statement
-from narrows.policy import ids
+from narrows.policy import ids, schema
 from narrows.policy.cases import World
 from narrows.policy.explain import Explanation, explain
 from narrows.policy.policyset import PolicySet
@@ -47,6 +47,9 @@ def question(
     """A statement with this one operation; a read of a labelled table discloses its labelled columns."""
     if action not in set(Action):
         raise QuestionError(f"there is no action {action!r}; `narrows policy schema` lists them")
+    for name in facts:
+        if name not in schema.FACTS:
+            raise QuestionError(f"there is no fact {name!r}; `narrows policy schema` lists them")
     resource = find_resource(config, connection, database, on)
     columns = _labelled_columns(config, resource)
     labels: frozenset[str] = frozenset().union(*columns.values())

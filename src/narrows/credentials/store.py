@@ -38,7 +38,7 @@ class StoreProvider:
             row = rows.find(connection, name)
         if row is None:
             raise CredentialError(
-                f"No credential {name[:128]!r} is stored", "Store it: `narrows credentials set`."
+                f"No credential {name[:128]!r} is stored", f"Store it: `narrows credentials set {name[:128]} --connection CONNECTION`."
             )
         return _open(row, self._keys, binding)
 

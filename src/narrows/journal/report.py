@@ -109,7 +109,9 @@ class Report:
     def describe(self) -> list[str]:
         """Lines for a person."""
         state = "is intact" if self.is_intact else "is BROKEN"
-        lines = [f"The journal {state}: {self.records} records in {self.segments} segments were read."]
+        lines = [
+            f"The journal {state}: {_counted(self.records, 'record')} in {_counted(self.segments, 'segment')}."
+        ]
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  {_vouch(writer)}" for writer in self.writers]
         if not self.has_head:
@@ -130,3 +132,7 @@ def _vouch(writer: WriterReport) -> str:
     if writer.unvouched > 0:
         words += f"; {writer.unvouched} later lines are chained but not signed yet"
     return words + "."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -13,7 +13,7 @@ from narrows.model.reason import Reason
 from narrows.model.resource import Resource
 from narrows.model.session import Client
 from narrows.model.statement import Fact, Operation, Protocol, Statement
-from narrows.policy import ids
+from narrows.policy import ids, schema
 from narrows.policy.case import Case, World
 from narrows.policy.errors import Fault, suggestion
 
@@ -180,6 +180,9 @@ class _Reading:
                 yield column, _RUNGS[rung]
 
     def _facts(self, path: Path, given: Any) -> dict[str, Fact]:
+        for name, _ in self._items(path, given):
+            if name not in schema.FACTS:
+                self.fault((*path, name), f'no fact is called "{name}"', suggestion(name, schema.FACTS))
         return {
             name: frozenset(self._words((*path, name), value)) if isinstance(value, list) else value
             for name, value in self._items(path, given)

@@ -102,6 +102,9 @@ BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
 """Facts of one operation, by its action."""
 _WITHOUT_SQL = frozenset({Action.CONNECT, *GROUPS["operate"]})
 
+FACTS = tuple(sorted({rule.name for rules in (OPERATION, SQL, *BY_ACTION.values()) for rule in rules}))
+"""Every fact of a statement or of one operation."""
+
 NOW = FactRule("now", FactType.MOMENT, help="the moment of the decision; a policy that uses it is not cached")
 
 DATA_KINDS = tuple(kind for kind in ResourceKind if kind is not ResourceKind.GATEWAY)

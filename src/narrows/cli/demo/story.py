@@ -133,7 +133,7 @@ def _scenes(stage: Stage) -> Iterator[str]:
 
     _title("Everything is in the journal, allowed or not, written before it was forwarded; and it verifies")
     time.sleep(1.0)  # search follows the files within a second
-    _run(stage, "journal", "list", "--kind", "statement", "--limit", "8", "--config", str(stage.config))
+    _run(stage, "journal", "list", "--limit", "8", "--config", str(stage.config))
     _run(stage, "journal", "verify", str(stage.config))
 
 
@@ -147,7 +147,12 @@ def _play(stage: Stage, who: str, text: str) -> str:
 
 def _run(stage: Stage, *words: str) -> None:
     output.say(f"$ narrows {' '.join(words)}", style="strong")
-    output.say(stage.narrows(*words))
+    if output.is_terminal():
+        sys.stdout.flush()
+        subprocess.run([*_narrows(), *words], check=False)
+        output.say()
+    else:
+        output.say(stage.narrows(*words))
 
 
 def _title(text: str) -> None:
@@ -163,7 +168,8 @@ def _stay(stage: Stage) -> None:
     for words in ("journal list", "sessions list", "doctor", "policy explain --help"):
         config = "" if words.startswith("policy") else f" --config {stage.config}"
         output.say(f"  {' '.join(_narrows())} {words}{config}")
-    output.say(f"The policies are in {stage.config / 'policies'}: change one, then `narrows reload`.")
+    output.say(f"The policies are in {stage.config / 'policies'}. Change one, then:")
+    output.say(f"  {' '.join(_narrows())} reload --config {stage.config}")
     output.say("Ctrl-C ends it and removes everything.", style="dim")
     sys.stdout.flush()
     threading.Event().wait()
@@ -266,10 +272,10 @@ def _narrows() -> list[str]:
 
 
 def _find_psql() -> str:
-    found = os.environ.get("NARROWS_PSQL") or shutil.which("psql")
+    found = os.environ.get("PSQL") or shutil.which("psql")
     if not found:
         raise CliError(
             "The demo drives real psql, and none was found.",
-            "Install it (Debian: apt-get install postgresql-client), or set NARROWS_PSQL.",
+            "Install it (Debian: apt-get install postgresql-client), or set PSQL to one.",
         )
     return found
