@@ -42,8 +42,8 @@ class Extent:
 
 QUICK = Extent(3, 3, (("simple", 8), ("prepared", 8)), 40, has_idle_tls=False)
 WHOLE = Extent(
-    7,
-    6,
+    5,
+    5,
     (("simple", 8), ("prepared", 8), ("extended", 8), ("simple", 1), ("simple", 32)),
     600,
     has_idle_tls=True,
