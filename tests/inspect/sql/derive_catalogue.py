@@ -104,6 +104,9 @@ HAVING bool_and(p.provolatile IN ('i', 's') AND (l.lanname IN ('internal', 'sql'
   OR p.proname = ANY (string_to_array($q$%s$q$, ' '))
 ORDER BY 1
 """
+SQL_SETS = """
+SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proretset ORDER BY 1
+"""
 SQL_RELATIONS = """
 SELECT n.nspname || ' ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v') ORDER BY 1
@@ -177,6 +180,7 @@ def main(servers: list[str]) -> None:
         with_since(servers, SQL_RELATIONS),
     )
     for name, sql, about in (
+        ("sets.txt", SQL_SETS, "Functions of pg_catalog that return sets"),
         ("operators.txt", SQL_OPERATORS, "Operator symbols of pg_catalog"),
         ("types.txt", SQL_TYPES, "Types of pg_catalog"),
         ("settings.txt", SQL_SETTINGS, "Settings that a session may change, and who may"),

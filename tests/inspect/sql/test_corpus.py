@@ -82,7 +82,6 @@ SELECT y.s FROM profiles, xmltable('/a' passing xmlelement(name a, data->>'ssn')
 SELECT dob IS NULL, count(*) FROM customers GROUP BY 1
 SELECT min(dob), max(ssn) FROM customers
 SELECT count(DISTINCT ssn) FROM customers
-SELECT json_arrayagg(ssn) FROM customers
 SELECT json_object('k': ssn) FROM customers
 SELECT ssn COLLATE "C" FROM customers
 SELECT v FROM (VALUES ((SELECT ssn FROM customers WHERE id=1))) t(v)

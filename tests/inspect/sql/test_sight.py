@@ -22,17 +22,15 @@ def test_a_name_is_looked_up_again_where_its_source_has_left_sight(text: str) ->
     assert analyse(text).reach.is_derived
 
 
+BESIDE = "select (select count(*) from (select 'x'::text as ssn) {0}, (orders a join orders b on {1} like '0%')) from {2}"
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        # beside a join stands a column of that name, which ON does not see; around it stands the labelled one
-        "select (select count(*) from (select 'x'::text as ssn) p, (orders a join orders b on ssn like '0%'))"
-        " from customers c",
-        "select (select count(*) from (select 'x'::text as ssn) c, (orders a join orders b on c.ssn like '0%'))"
-        " from customers c",
-    ],
+    ("alias", "name", "around"), [("p", "ssn", "customers c"), ("c", "c.ssn", "customers c")]
 )
-def test_on_sees_the_sides_of_its_join_alone(text: str) -> None:
+def test_on_sees_the_sides_of_its_join_alone(alias: str, name: str, around: str) -> None:
+    """Beside the join stands a column of that name, which ON does not see; around it stands the labelled one."""
+    text = BESIDE.format(alias, name, around)
     assert "filter public.customers.ssn pattern" in operations(analyse(text))
 
 

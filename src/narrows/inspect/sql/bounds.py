@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
-from narrows.inspect.sql.scope import Cell, Scope, Shape
+from narrows.inspect.sql.scope import Cell, Scope, Shape, named
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
 from narrows.model.snapshot import Relation
-
 
 SCALAR_AGGREGATES = listed(
     """
@@ -199,12 +198,12 @@ def _cell(fields: Node, scope: Scope) -> Cell | None:
     names = strings(fields["fields"])
     if not names or len(names) != len(fields["fields"]):
         return None
-    for source in scope.sources:
-        if len(names) == 1 or source.alias == names[-2]:
-            cell = source.find(names[-1])
-            if cell is not None:
-                return cell
-    return None
+    sources = scope.sources
+    if len(names) > 1:
+        sources = named(sources, names[-2], names[-3] if len(names) > 2 else None)
+        if len(sources) > 1:
+            return None
+    return next((cell for each in sources if (cell := each.find(names[-1])) is not None), None)
 
 
 def _own(gather: Gather, wheres: list[Node], scope: Scope) -> frozenset[int]:

@@ -14,6 +14,9 @@ from narrows.inspect.sql.data import listed
 FUNCTIONS = data.words("functions.txt")
 """Functions of pg_catalog that only compute: no table read, no effect, no SQL run."""
 
+SETS = data.words("sets.txt")
+"""Functions of pg_catalog that return sets: their arguments decide how many rows come."""
+
 OPERATORS = data.words("operators.txt")
 TYPES = data.words("types.txt")
 

@@ -126,8 +126,11 @@ def _shape(side: Node, taint: Taint, scope: Scope) -> str:
 
 def _is_table_column(fields: Node, scope: Scope) -> bool:
     names = strings(fields["fields"])
-    source = scope.source(names[-2]) if len(names) > 1 else None
-    cell = source.find(names[-1]) if source else scope.column(names[-1])
+    if len(names) > 1:
+        source = scope.source(names[-2], names[-3] if len(names) > 2 else None)
+        cell = source.find(names[-1]) if source else None
+    else:
+        cell = scope.column(names[-1])
     return cell is not None and cell.relation is not None
 
 

@@ -15,7 +15,7 @@ from narrows.inspect.sql.functions import Does
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import undecided, unsupported
-from narrows.inspect.sql.scope import Cell, Scope
+from narrows.inspect.sql.scope import Cell, Scope, Source
 from narrows.inspect.sql.tree import Node, strings, unwrap
 from narrows.model.action import Action
 
@@ -28,8 +28,40 @@ def evaluate(gather: Gather, node: Node, scope: Scope) -> Taint:
         if type_ in CONSTANTS:
             return CLEAN
         visit = VISITORS.get(type_)
-        return visit(gather, fields, scope) if visit else parts(gather, type_, fields, scope)
+        taint = visit(gather, fields, scope) if visit else parts(gather, type_, fields, scope)
+        if type_ in GRAMMAR:
+            grammar(gather, type_, fields, taint)
+        return taint
     return CLEAN
+
+
+def grammar(gather: Gather, type_: str, fields: Node, taint: Taint) -> None:
+    """What a newer grammar reads as its own syntax is a call of a function of that name in an older one."""
+    since, name = GRAMMAR[type_]
+    if gather.view.snapshot.server_version < since:
+        call(gather, name or JSON_FUNCTIONS[fields["op"]], None, None, taint)
+
+
+GRAMMAR: dict[str, tuple[int, str]] = {
+    "JsonObjectConstructor": (160000, "json_object"),
+    "JsonArrayConstructor": (160000, "json_array"),
+    "JsonArrayQueryConstructor": (160000, "json_array"),
+    "JsonObjectAgg": (160000, "json_objectagg"),
+    "JsonArrayAgg": (160000, "json_arrayagg"),
+    "JsonParseExpr": (170000, "json"),
+    "JsonScalarExpr": (170000, "json_scalar"),
+    "JsonSerializeExpr": (170000, "json_serialize"),
+    "JsonFuncExpr": (170000, ""),
+    "JsonTable": (170000, "json_table"),
+    "MergeSupportFunc": (170000, "merge_action"),
+}
+"""Node -> the first server version whose grammar has it, and the name that it is called by."""
+
+JSON_FUNCTIONS = {
+    "JSON_EXISTS_OP": "json_exists",
+    "JSON_QUERY_OP": "json_query",
+    "JSON_VALUE_OP": "json_value",
+}
 
 
 def evaluate_all(gather: Gather, nodes: list[Node] | None, scope: Scope) -> Taint:
@@ -62,7 +94,7 @@ def column(gather: Gather, fields: Node, scope: Scope) -> Cell:
     """What a column reference stands for; a name that is found nowhere may be anything."""
     names = strings(fields["fields"])
     if len(names) != len(fields["fields"]):
-        return Cell(_star(names, scope))
+        return Cell(_star(gather, names, scope))
     found = _one_name(names[0], scope) if len(names) == 1 else _dotted(gather, names, scope)
     if found is not None:
         return found
@@ -79,26 +111,44 @@ def _one_name(name: str, scope: Scope) -> Cell | None:
 
 def _dotted(gather: Gather, names: tuple[str, ...], scope: Scope) -> Cell | None:
     """`alias.column`, `schema.table.column`, and `alias.function` in functional notation."""
-    source = scope.source(names[-2])
-    if source is None:
-        return None
-    cell = source.find(names[-1])
+    source = scope.source(names[-2], names[-3] if len(names) > 2 else None)
+    return _field(gather, source, names[-1], {"ColumnRef": {"fields": []}}) if source is not None else None
+
+
+def _field(gather: Gather, source: Source, name: str, row: Node) -> Cell:
+    """`row.name`: a column of the source, or a function of its row, or either where nobody can tell."""
+    cell = source.find(name)
     if cell is not None:
         return cell
-    if source.shape.rest is not None:
-        return Cell(source.shape.rest)
-    return Cell(source.shape.taint | _functional_notation(gather, names[-1]))
+    whole, rest = source.shape.taint, source.shape.rest
+    if rest is None:
+        call(gather, name, None, {"args": [row]}, whole)
+        return Cell(whole)
+    if name in source.known:
+        return Cell(rest)
+    return Cell(whole if _field_or_call(gather, name, row, whole) else rest)
 
 
-def _functional_notation(gather: Gather, name: str) -> Taint:
-    _call(gather, name, None)
-    return CLEAN
+def _field_or_call(gather: Gather, name: str, row: Node, taint: Taint) -> bool:
+    """`row.name` is decided as `name(row)` is where that could be a call; whether it could give the whole row."""
+    if _calls(gather, name, None, {"args": [row]}, taint):
+        return name in functions.OF_ANY_ROW or bool(gather.names.functions(name, None))
+    if ("pg_catalog", name) in gather.view.snapshot.functions and name not in SAMPLING_METHODS:
+        _nobody_knows(gather, name, None)
+    return False
 
 
-def _star(names: tuple[str, ...], scope: Scope) -> Taint:
+SAMPLING_METHODS = frozenset({"bernoulli", "system"})
+"""Functions of pg_catalog that nothing but TABLESAMPLE can call."""
+
+
+def _star(gather: Gather, names: tuple[str, ...], scope: Scope) -> Taint:
     if names:
-        source = scope.source(names[-1])
-        return source.shape.taint if source else CLEAN
+        source = scope.source(names[-1], names[-2] if len(names) > 1 else None)
+        if source is None:
+            gather.is_unknown = gather.is_unknown or bool(gather.index.labels)
+            return gather.unknown_column("?", names[-1], "*")
+        return source.shape.taint
     taint = CLEAN
     for source in scope.sources:
         taint |= source.shape.taint
@@ -150,28 +200,26 @@ def indirection(gather: Gather, fields: Node, scope: Scope) -> Cell:
     steps = fields["indirection"]
     if inner_type == "ColumnRef" and len(steps) == 1 and "String" in steps[0]:
         names = strings(inner["fields"])
-        source = scope.source(names[-1]) if len(names) == len(inner["fields"]) else None
-        field = steps[0]["String"].get("sval", "")
-        if source is not None and _one_name(names[-1], scope) is not None and names[-1] not in source.columns:
-            found = source.find(field)
-            if found is not None:
-                return found
-            if source.shape.rest is None:
-                _call(gather, field, None)
+        source = scope.row(names[0]) if len(names) == len(inner["fields"]) == 1 else None
+        if source is not None:
+            return _field(gather, source, steps[0]["String"].get("sval", ""), fields["arg"])
     taint = evaluate(gather, fields["arg"], scope)
     for step in steps:
         type_, content = unwrap(step)
         if type_ == "A_Indices":
             taint |= parts(gather, "A_Indices", content, scope)
         elif type_ == "String":
-            _call(gather, content.get("sval", ""), None, only_users=True)
+            _field_or_call(gather, content.get("sval", ""), fields["arg"], taint)
     return Cell(taint)
 
 
 def _function(gather: Gather, fields: Node, scope: Scope) -> Taint:
     words = strings(fields["funcname"])
     name, schema = words[-1], words[-2] if len(words) > 1 else None
-    if name == "count" and _counts_column(fields):
+    is_syntax = fields.get("funcformat") == "COERCE_SQL_SYNTAX"
+    if name == "system_user" and is_syntax and gather.view.snapshot.server_version < 160000:
+        return _system_user(gather, scope)
+    if _is_count(gather, name, schema) and _counts_column(fields):
         return _count(gather, fields, scope)
     taint = evaluate_all(gather, fields.get("args"), scope)
     taint |= evaluate_all(gather, fields.get("agg_order"), scope)
@@ -179,8 +227,18 @@ def _function(gather: Gather, fields: Node, scope: Scope) -> Taint:
         conditions.condition(gather, fields["agg_filter"], scope)
     if "over" in fields:
         taint |= window(gather, fields["over"], scope)
-    _call(gather, name, schema, fields, taint)
+    call(gather, name, schema, fields, taint)
     return taint
+
+
+def _system_user(gather: Gather, scope: Scope) -> Taint:
+    """SYSTEM_USER is the name of a column where the target's grammar does not have it."""
+    return column(gather, {"fields": [{"String": {"sval": "system_user"}}]}, scope).taint
+
+
+def _is_count(gather: Gather, name: str, schema: str | None) -> bool:
+    """PostgreSQL's own count, which no user's function of that name could stand in for."""
+    return name == "count" and schema in (None, "pg_catalog") and not gather.names.functions(name, schema)
 
 
 def _counts_column(fields: Node) -> bool:
@@ -197,24 +255,26 @@ def _count(gather: Gather, fields: Node, scope: Scope) -> Taint:
     gather.filter(evaluate(gather, fields["args"][0], scope), "constant")
     if "agg_filter" in fields:
         conditions.condition(gather, fields["agg_filter"], scope)
-    _call(gather, "count", None, fields, CLEAN)
+    call(gather, "count", None, fields, CLEAN)
     return CLEAN
 
 
-def _call(
-    gather: Gather,
-    name: str,
-    schema: str | None,
-    fields: Node | None = None,
-    taint: Taint = CLEAN,
-    *,
-    only_users: bool = False,
-) -> None:
-    """Whatever the name could call: PostgreSQL's own function, users' functions, or both."""
+def call(gather: Gather, name: str, schema: str | None, fields: Node | None, taint: Taint) -> None:
+    """Whatever the name could call, by whatever notation: PostgreSQL's own function, users', or both."""
+    if not _calls(gather, name, schema, fields or {}, taint):
+        if schema is None and name in catalogue.TYPES:  # a cast: `json(x)`
+            check_type(gather, {"names": [{"String": {"sval": name}}]})
+        else:
+            _nobody_knows(gather, name, schema)
+
+
+def _calls(gather: Gather, name: str, schema: str | None, fields: Node, taint: Taint) -> bool:
+    """Whether a function of that name is known; what calling it needs is then noted."""
     gather.mentions.add(name)
     users = gather.names.functions(name, schema)
-    is_own = schema in (None, "pg_catalog") and not only_users
-    own = functions.behaviour(name) if is_own else None
+    own = functions.behaviour(name) if schema in (None, "pg_catalog") else None
+    if (own and name in catalogue.SETS) or any(functions.returns_set(each) for _, each in users):
+        gather.filter(taint, "other")  # the number of rows tells of the arguments
     for each, overloads in users:
         if functions.only_computes(overloads):
             continue
@@ -222,9 +282,8 @@ def _call(
         if (each, name) not in gather.view.labels.trusted_functions:
             gather.is_unknown = gather.calls_users = True
     if own is not None:
-        _own_function(gather, name, own, fields or {}, taint)
-    elif not users and not only_users:
-        _nobody_knows(gather, name, schema)
+        _own_function(gather, name, own, fields, taint)
+    return own is not None or bool(users)
 
 
 def _nobody_knows(gather: Gather, name: str, schema: str | None) -> None:
@@ -237,8 +296,6 @@ def _nobody_knows(gather: Gather, name: str, schema: str | None) -> None:
 def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: Node, taint: Taint) -> None:
     match own.does:
         case Does.COMPUTES:
-            if name in functions.AS_MANY_ROWS:
-                gather.filter(taint, "other")
             return
         case Does.RUNS_SQL:
             raise undecided(f"{name} runs SQL that the gateway does not see")

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 PLAIN, EXPRESSION, EXPRESSIONS, TYPE = "", "*", "[]", "type"
 
-CONSTANTS = frozenset(
-    {"A_Const", "ParamRef", "SetToDefault", "SQLValueFunction", "CurrentOfExpr", "MergeSupportFunc", "A_Star"}
-)
+CONSTANTS = frozenset({"A_Const", "ParamRef", "SetToDefault", "SQLValueFunction", "CurrentOfExpr", "A_Star"})
 """Nodes that carry nothing of a table."""
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -39,6 +37,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "List": {"items": EXPRESSIONS},
     "ResTarget": {"name": PLAIN, "indirection": EXPRESSIONS, "val": EXPRESSION, "location": PLAIN},
     "String": {"sval": PLAIN},
+    "MergeSupportFunc": {"location": PLAIN},
     "MultiAssignRef": {"source": EXPRESSION, "colno": PLAIN, "ncolumns": PLAIN},
     "XmlExpr": {
         "op": PLAIN,

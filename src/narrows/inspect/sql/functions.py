@@ -134,8 +134,17 @@ BEHAVIOURS: dict[str, Behaviour] = {
 }
 """Functions of pg_catalog that do more than compute; each other one that is not listed as computing is refused."""
 
-AS_MANY_ROWS = frozenset({"generate_series", "generate_subscripts"})
-"""Functions that give as many rows as their arguments say."""
+
+OF_ANY_ROW = listed(
+    """
+    any_value array_agg array_to_json concat count first_value format hash_record json_agg json_agg_strict
+    json_build_array json_build_object jsonb_agg jsonb_agg_strict jsonb_build_array jsonb_build_object lag
+    last_value lead max min num_nonnulls num_nulls pg_column_compression pg_column_size
+    pg_column_toast_chunk_id pg_typeof quote_literal quote_nullable record_out record_send row_to_json to_json
+    to_jsonb
+    """
+)
+"""Functions of pg_catalog that take one argument which may be a row of any relation."""
 
 
 def behaviour(name: str) -> Behaviour | None:
@@ -143,6 +152,10 @@ def behaviour(name: str) -> Behaviour | None:
     if name in catalogue.FUNCTIONS:
         return COMPUTES
     return BEHAVIOURS.get(name)
+
+
+def returns_set(overloads: tuple[Function, ...]) -> bool:
+    return any(function.returns_set for function in overloads)
 
 
 def only_computes(overloads: tuple[Function, ...]) -> bool:

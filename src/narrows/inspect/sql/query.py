@@ -238,7 +238,7 @@ def _star(value: Node, scope: Scope) -> list[Shape] | None:
     names = strings(fields)
     if not names:
         return scope.stars
-    source = scope.source(names[-1])
+    source = scope.source(names[-1], names[-2] if len(names) > 1 else None)
     return [source.shape] if source else []
 
 
@@ -247,9 +247,8 @@ def _row_star(fields: Node, scope: Scope) -> list[Shape] | None:
     if "A_Star" not in fields["indirection"][-1]:
         return None
     names = strings(fields["arg"].get("ColumnRef", {}).get("fields"))
-    source = scope.source(names[-1]) if len(names) == 1 and len(fields["indirection"]) == 1 else None
-    is_row = source is not None and not any(level.has_column(names[-1]) for level in scope.levels())
-    return [source.shape] if source is not None and is_row else []
+    source = scope.row(names[0]) if len(names) == 1 and len(fields["indirection"]) == 1 else None
+    return [source.shape] if source is not None else []
 
 
 def _target(gather: Gather, target: Node, value: Node, scope: Scope) -> tuple[str, Cell]:

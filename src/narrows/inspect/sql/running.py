@@ -152,7 +152,7 @@ def explain(draft: Draft, fields: Node) -> None:
         gather.need(Action.EXPLAIN, gather.names.table(relation.schema, relation.name))
     if not gather.touched:
         gather.need(Action.EXPLAIN, gather.names.database())
-    gather.is_derived = False
+    gather.is_derived = gather.is_derived and runs  # rows are counted then, and filtered ones too
     draft.returns_rows = True
     if runs:
         draft.effects += inner.effects

@@ -60,6 +60,8 @@ class Source:
     columns: Mapping[str, Cell]
     relation: Relation | None = None
     has_system_columns: bool = False
+    known: frozenset[str] = frozenset()
+    """Columns that it surely has, besides those listed."""
 
     def find(self, name: str) -> Cell | None:
         """The cell of that name; None where this source surely has no such column."""
@@ -87,6 +89,7 @@ class Scope:
     """Names joined by USING or NATURAL: such a column may be one of either side."""
     removed: int = 0
     """How many sources were taken out of sight again."""
+    _rows: dict[tuple[str, str | None], tuple[int, Source | None]] = field(default_factory=dict)
     _found: dict[str, tuple[int, Cell | None]] = field(default_factory=dict)
     """Names looked up before, each with what `_age` was then."""
 
@@ -107,12 +110,27 @@ class Scope:
         """The common table of that name; None where it is not defined yet."""
         return next(scope.ctes[name] for scope in self.levels() if name in scope.ctes)
 
-    def source(self, alias: str) -> Source | None:
+    def source(self, alias: str, schema: str | None = None) -> Source | None:
+        """The source of that name; what several of one name have in common where nobody can tell which is meant."""
+        age = self._age()
+        known = self._rows.get((alias, schema))
+        if known is None or known[0] != age:
+            known = self._rows[alias, schema] = (age, self._look_for(alias, schema))
+        return known[1]
+
+    def row(self, name: str) -> Source | None:
+        """The source whose whole row an unqualified name surely is: no column anywhere can be meant by it."""
+        source = self.source(name)
+        return None if source is None or any(level.has_column(name) for level in self.levels()) else source
+
+    def _look_for(self, alias: str, schema: str | None) -> Source | None:
+        """A name without a schema ends at the nearest level that has it; with one, tables of other schemas do not."""
+        hits: list[Source] = []
         for scope in self.levels():
-            for source in (*scope.sources, *scope.hidden):
-                if source.alias == alias:
-                    return source
-        return None
+            hits += named([*scope.sources, *scope.hidden], alias, schema)
+            if hits and (schema is None or _is_certain(hits)):
+                break
+        return hits[0] if len(hits) == 1 else united(alias, hits) if hits else None
 
     def column(self, name: str) -> Cell | None:
         """The column of that name in the nearest scope; None where no source has it for sure."""
@@ -150,6 +168,35 @@ class Scope:
         if row is not None:
             return Cell(row.shape.taint | maybe)
         return Cell(maybe) if is_open else None
+
+
+def named(sources: list[Source], alias: str, schema: str | None) -> list[Source]:
+    """Those that `alias` or `schema.alias` may mean; the table of that schema alone where it is there."""
+    hits = [source for source in sources if source.alias == alias]
+    if schema is None:
+        return hits
+    exact = [source for source in hits if _full_name(source) == (schema, alias)]
+    return exact or [source for source in hits if source.relation is None]
+
+
+def _full_name(source: Source) -> tuple[str, str] | None:
+    return (source.relation.schema, source.relation.name) if source.relation else None
+
+
+def _is_certain(hits: list[Source]) -> bool:
+    return all(source.relation is not None for source in hits)
+
+
+def united(alias: str, hits: list[Source]) -> Source:
+    """Several sources as one: a column of it may be any's of that name."""
+    columns: dict[str, Cell] = {}
+    for source in hits:
+        for name, cell in source.columns.items():
+            columns[name] = Cell(columns.get(name, EMPTY).taint | cell.taint)
+    rests = [source.shape.rest for source in hits if source.shape.rest is not None]
+    exports = frozenset[int]().union(*(source.shape.exports for source in hits))
+    shape = Shape(tuple(columns.items()), CLEAN.union(*rests) if rests else None, exports)
+    return Source(alias, shape, columns, has_system_columns=any(each.has_system_columns for each in hits))
 
 
 def _renamed(shape: Shape, names: tuple[str, ...]) -> Shape:

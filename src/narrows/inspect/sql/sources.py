@@ -10,7 +10,7 @@ from narrows.inspect.sql.gather import Gather, relation_shape
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import undecided, unsupported
-from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source
+from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source, united
 from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 from narrows.model.action import Action
 
@@ -87,7 +87,8 @@ def _relation(gather: Gather, fields: Node, scope: Scope) -> Shape:
     every = lookup(gather, fields)
     for found in every:
         gather.relation(Action.SELECT, found)
-    return _see(scope, _source(gather, fields, every[0]))
+    each = [_source(gather, fields, found) for found in every]
+    return _see(scope, each[0] if len(each) == 1 else united(each[0].alias, each))
 
 
 def _source(gather: Gather, fields: Node, found: Found) -> Source:
@@ -95,7 +96,15 @@ def _source(gather: Gather, fields: Node, found: Found) -> Source:
     if found.nature is Nature.OPAQUE and found.relation is not None and gather.index.labels:
         shape = views.shape(gather, found.relation) or shape
     alias, names = alias_of(fields, found.name)
-    return make_source(alias, shape, names, relation=found.relation, has_system_columns=True)
+    known = frozenset(column.name for column in found.relation.columns) if found.relation else frozenset()
+    return make_source(
+        alias,
+        shape,
+        names,
+        relation=found.relation,
+        has_system_columns=True,
+        known=frozenset() if names else known,
+    )
 
 
 def _subselect(gather: Gather, fields: Node, scope: Scope) -> Shape:
@@ -153,6 +162,7 @@ def _xml_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
     for each in fields.get("namespaces", ()):
         taint |= expression.evaluate(gather, each, scope)
     alias, names = alias_of(fields, "")
+    gather.filter(taint, "other")
     return _open_source(gather, alias, names, taint, scope)
 
 
@@ -162,7 +172,9 @@ def _json_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
     taint |= _json_columns(gather, fields.get("columns", []), scope)
     if "on_error" in fields:
         taint |= expression.parts(gather, "JsonBehavior", fields["on_error"], scope)
+    expression.grammar(gather, "JsonTable", fields, taint)
     alias, names = alias_of(fields, "")
+    gather.filter(taint, "other")
     return _open_source(gather, alias, names, taint, scope)
 
 
