@@ -111,7 +111,12 @@ def through(
 ) -> Iterator[Judged]:
     """Cases through a gateway, as many at a time as there are databases for."""
     for case, runs in _running(server, gateway, chosen):
-        yield judge(case, runs, policy)
+        judged = judge(case, runs, policy)
+        if not judged.is_ok:
+            _SAYING.print(
+                f"PostgreSQL {server.server.version}: {case.id} {', '.join(judged.faults)}", highlight=False
+            )
+        yield judged
 
 
 def claims(server: LeakServer, chosen: Sequence[Case], untrue: dict[str, str]) -> Iterator[Judged]:
