@@ -11,11 +11,16 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import openbao as openbao_server
 from tests.servers import postgres as postgres_server
 from tests.servers.openbao import OpenBao
 from tests.servers.postgres import Database, Postgres
+
+# A loaded machine is slow, not wrong.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 _SERVER_FIXTURES = {"postgres15", "postgres18", "openbao"}
 _NUMBERS = itertools.count(1)

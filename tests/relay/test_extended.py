@@ -312,3 +312,15 @@ def test_rows_of_a_statement_that_returns_none_end_the_session(talk: Talk) -> No
 def test_more_results_than_statements_end_the_session(talk: Talk) -> None:
     talk.client(query("select 1")).allow().target(fields("a"), complete("SELECT 0"), fields("a"))
     assert b"08P01" in talk.taken(Side.CLIENT)
+
+
+def test_the_texts_of_prepared_statements_are_bounded_together(talk: Talk) -> None:
+    """Ten thousand names of 16 MiB each would be anybody's to keep."""
+    talk.context.names_bytes = 5_000
+    long = "select 1 -- " + "x" * 2_000
+    for name in ("a", "b"):
+        quiet(talk.client(parse(long, name), SYNC).target(PARSED, READY))
+    talk.client(parse(long, "c"), SYNC)
+    assert long.encode() not in talk.taken(Side.UPSTREAM), "it was forwarded"
+    talk.target(error("42601"), READY)
+    assert b"54000" in talk.taken(Side.CLIENT)

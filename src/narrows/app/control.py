@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +44,7 @@ from narrows.model.principal import Principal, SignedIn
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.secret import Secret
-from narrows.model.session import Client, Session
+from narrows.model.session import Client, Mode, Session
 from narrows.model.statement import Statement
 from narrows.model.target import Target
 from narrows.model.verdict import Settled
@@ -327,7 +328,7 @@ def _observing(config: Config) -> list[Check]:
             "set mode: enforce when the policies are ready",
         )
         for name, known in config.connections.items()
-        if known.until is not None
+        if known.mode_on(datetime.datetime.now(datetime.UTC).date()) is Mode.OBSERVE
     ]
 
 

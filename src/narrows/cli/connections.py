@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,7 +63,7 @@ def _mode(connection: Mapping[str, Any]) -> str:
 
 def psql_line(connection: Mapping[str, Any]) -> str:
     """A line for any shell: verified TLS, and the token from login's passfile, never on the line."""
-    ca, passfile = login_store.ca_path(), login_store.passfile_path()
+    ca, passfile = _ca_path(), login_store.passfile_path()
     values = {
         "host": connection["host"],
         "port": connection["port"],
@@ -74,6 +75,16 @@ def psql_line(connection: Mapping[str, Any]) -> str:
     }
     words = [f"{name}={_quoted(str(value))}" for name, value in values.items() if value is not None]
     return printable("psql " + shlex.quote(" ".join(words)))
+
+
+def _ca_path() -> Path:
+    """The authority of the gateway that was asked: its own directory's with --config, else what login kept."""
+    directory = click.get_current_context().meta.get("narrows.config")
+    if directory is None:
+        return login_store.ca_path()
+    from narrows.config.load import read_settings
+
+    return read_settings(directory).tls_ca.absolute()
 
 
 def _quoted(value: str) -> str:

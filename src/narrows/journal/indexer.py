@@ -281,7 +281,7 @@ def index_entry(entry: records.Entry) -> journal_index.Entry:
         id=entry.id,
         at=entry.at,
         seq=entry.seq,
-        kind=entry.kind,
+        kind="control" if text_of("protocol") == "control" else entry.kind,
         session=text_of("session"),
         principal=text_of("principal"),
         groups=tuple(getattr(entry.record, "groups", ())),

@@ -53,13 +53,13 @@ class Reason(Enum):
     BUSY = ("NW025", True, "A limit on concurrent work was reached; try again shortly.")
     INTERNAL = ("NW026", True, "The gateway failed and refused to be safe; tell the operator.")
     # sign-in
-    SIGN_IN_FAILED = ("NW030", False, "The token is not valid; run `narrows login` and use the new one.")
-    TOKEN_EXPIRED = ("NW031", False, "The token has expired; run `narrows login` for a new one.")
+    SIGN_IN_FAILED = ("NW030", False, "The token is not valid; ask an operator for a new one (`narrows tokens create`).")
+    TOKEN_EXPIRED = ("NW031", False, "The token has expired; ask an operator for a new one (`narrows tokens create`).")
     PRINCIPAL_DISABLED = ("NW032", False, "This principal is disabled; ask an administrator.")
     TLS_REQUIRED = ("NW033", False, "Connect with sslmode=verify-full: a token is only taken inside TLS.")
     UNKNOWN_CONNECTION = ("NW034", False, "No such connection; `narrows connections` lists yours.")
     UNKNOWN_DATABASE = ("NW035", False, "The connection does not list this database.")
-    WRONG_USER = ("NW036", False, "The token belongs to somebody else; leave the user out or use its owner.")
+    WRONG_USER = ("NW036", False, "The token belongs to somebody else; connect as its owner.")
     CREDENTIAL_UNAVAILABLE = ("NW037", True, "The target's credential cannot be read; tell the operator.")
     # the session
     SESSION_ENDED = (

@@ -75,7 +75,7 @@ SQL: tuple[FactRule, ...] = (
     FactRule(
         "constant_filters", FactType.WORDS, frozenset(), help="the columns that it compares with constants"
     ),
-    FactRule("touches", FactType.WORDS, frozenset(), help="the relations that it names"),
+    FactRule("touches", FactType.WORDS, frozenset(), help="the labels of everything within its reach"),
     FactRule("is_derived", FactType.BOOL, True, help="whether labelled columns are used in expressions"),
     FactRule("is_unknown", FactType.BOOL, True, help="whether it names what cannot be seen through"),
     FactRule("has_triggers", FactType.BOOL, True, help="whether a table that it changes has triggers"),

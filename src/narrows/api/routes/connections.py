@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+
 from fastapi import APIRouter
 
 from narrows.api.calls import Call, Called, paced
 from narrows.api.shapes import ConnectionShape
 from narrows.config import rights
+from narrows.model.session import Mode
 
 router = APIRouter(prefix="/v1/connections", tags=["callers"])
 
@@ -27,14 +30,15 @@ async def connections(call: Called) -> tuple[ConnectionShape, ...]:
 def _shape(call: Call, name: str) -> ConnectionShape:
     config = call.gateway.config
     known = config.connections[name]
+    mode = known.mode_on(datetime.datetime.fromtimestamp(call.gateway.now(), datetime.UTC).date())
     return ConnectionShape(
         name=name,
         description=known.description,
         protocol=known.protocol,
         database=known.database,
         databases=known.all_databases,
-        mode=str(known.mode),
-        until=known.until.isoformat() if known.until else None,
+        mode=str(mode),
+        until=known.until.isoformat() if known.until and mode is Mode.OBSERVE else None,
         host=config.settings.public_host,
         port=config.settings.clients_port,
         user=call.principal.name,

@@ -43,6 +43,8 @@ class Gather:
         """Columns of system relations that hold values or statements, and whose values are used."""
         self.calls_users = False
         """A user's function that nobody vouches for is called: it may change the session."""
+        self.unseen_calls = 0
+        """How often such functions are called."""
         self.is_derived = False
         self.is_unknown = False
         self.has_triggers = False
@@ -79,6 +81,8 @@ class Gather:
             if labelled
             else CLEAN_LABELS
         )
+        if found.nature is Nature.SYSTEM and action is Action.SELECT and found.name not in catalogue.HOLDS_VALUES:
+            action = Action.SHOW  # browsing the schema is what every client does, not reading a table
         self.need(action, self.names.table(found.schema, found.name), labels)
         for column in labelled.values():
             self.reached[column] = self.index.labels[column]
@@ -140,6 +144,23 @@ class Gather:
             names = ", ".join(sorted(lost)) or "unknown"
             raise undecided(f"values labelled {names} would be stored in {place}, which bears no such label")
         self.derive(taint)
+
+    def unseen(self) -> None:
+        """A function is called of which nobody knows what it does."""
+        self.unseen_calls += 1
+        self.is_unknown = self.calls_users = True
+
+    def keep(self, target: Found, before: int) -> None:
+        """What was evaluated since there were `before` unseen calls is stored: nobody knows what they return."""
+        if self.unseen_calls == before or not self.index.labels:
+            return
+        if not target.is_temp:
+            place = f"{target.schema}.{target.name}"
+            raise undecided(
+                f"what a function returns would be stored in {place}; if no labelled value can be in it,"
+                " name the function under trusted_functions"
+            )
+        self.tainted_temps.add(target.name)
 
     def reach(self) -> Reach:
         columns = dict(self.index.labels if self.is_unknown else self.reached)

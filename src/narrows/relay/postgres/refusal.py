@@ -29,7 +29,8 @@ def build_error(refusal: Refusal, severity: str = "ERROR") -> bytes:
     """The ErrorResponse of a refusal."""
     fields = {"S": severity, "V": severity, "C": sqlstate_of(refusal), "M": refusal.message}
     fields["D"] = _detail(refusal)
-    fields["H"] = refusal.reason.remedy
+    if refusal.reason.remedy != refusal.message:
+        fields["H"] = refusal.reason.remedy
     if refusal.position is not None:
         fields["P"] = str(refusal.position)
     return backend.build(backend.ErrorResponse(fields))

@@ -16,7 +16,10 @@ QUEUE_BYTES = 256 * 1024
 """Client bytes kept while a statement waits; above it the machine asks the driver to stop reading."""
 
 NAMES = 10_000
-"""Prepared statements and portals that one session may have."""
+"""Prepared statements, and portals, that one session may have."""
+
+NAMES_BYTES = 64 * 1024 * 1024
+"""The texts of all of them together."""
 
 
 @dataclass(slots=True)
@@ -38,3 +41,4 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     queue_bytes: int = QUEUE_BYTES
     names: int = NAMES
+    names_bytes: int = NAMES_BYTES

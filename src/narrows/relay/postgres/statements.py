@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from narrows.inspect.sql import DeclareCursor, PrepareStatement
 from narrows.model.outcome import Outcome
 from narrows.model.refusal import Refusal
 from narrows.model.statement import Protocol, Statement
@@ -24,6 +25,10 @@ from narrows.relay.postgres.state import Mode, State
 from narrows.wire.postgres import frontend
 from narrows.wire.postgres.message import Message
 
+_NAMING = (PrepareStatement, DeclareCursor)
+_SHORT = 1024
+"""Texts up to this are bounded by their number alone."""
+
 
 def on_query(state: State, message: Message) -> Taken:
     if must_wait(state) or must_wait_for_names(state) or _must_wait_for_series(state):
@@ -37,6 +42,8 @@ def on_query(state: State, message: Message) -> Taken:
 
 def _query_settled(state: State, message: Message, found: Known, settled: Settled) -> None:
     refusal = refusal_of(settled, found)
+    if refusal is None and _makes_names(found):
+        refusal = _room_fault(state, found.analysis.text_redacted)
     if refusal is not None:
         refuse_query(state, refusal, settled.record)
     else:
@@ -94,7 +101,7 @@ def on_parse(state: State, message: Message) -> Taken:
         return Taken.LATER
     if found.analysis.refusal is not None:
         return _ask_for_refusal(state, found.statement, found.analysis.refusal)
-    if fault := _name_fault(state, parse.name):
+    if fault := _name_fault(state, parse.name, parse.text):
         refused(fault)
         return Taken.YES
     prepared = Prepared(parse.text, found, parse.type_oids)
@@ -116,12 +123,29 @@ def _parse_settled(state: State, refusal: Refusal, settled: Settled) -> None:
         refuse_extended(state, told, settled.record)
 
 
-def _name_fault(state: State, name: str) -> Refusal | None:
+def _name_fault(state: State, name: str, text: str) -> Refusal | None:
     if name.startswith(words.RESERVED):
         return words.unsupported("this name of a prepared statement is the gateway's own", "42939")
-    if len(state.names.statements.confirmed) >= state.context.names:
-        return words.unsupported("the session has as many prepared statements as it may", "54000")
+    return _room_fault(state, text)
+
+
+def _room_fault(state: State, text: str) -> Refusal | None:
+    """Named things are kept for as long as the session lives, so their number and their texts are bounded."""
+    names, context = state.names, state.context
+    if len(names.statements.confirmed) >= context.names or len(names.portals.confirmed) >= context.names:
+        return words.unsupported("the session has as many prepared statements and cursors as it may", "54000")
+    if len(text) > _SHORT:
+        kept = sum(len(each.text) for each in names.statements.confirmed.values())
+        kept += sum(len(each.text) for each in names.portals.confirmed.values())
+        if kept + len(text) > context.names_bytes:
+            return words.unsupported(
+                "the texts of the session's prepared statements are too long together", "54000"
+            )
     return None
+
+
+def _makes_names(found: Known) -> bool:
+    return any(isinstance(effect, _NAMING) for part in found.parts for effect in part.effects)
 
 
 def on_sync(state: State, message: Message) -> Taken:
