@@ -44,7 +44,7 @@ def _run(extent: measure.Extent, json_path: Path | None) -> None:
     with targets.started() as world:
         results = measure.run(world, extent, _progress(began))
     about.append(("load after", machine.load()))
-    about.append(("took", f"{time.monotonic() - began:.0f} s, {extent.rounds} rounds"))
+    about.append(("took", f"{time.monotonic() - began:.0f} s, at most {extent.rounds} rounds"))
     print(report.table(("", ""), about).strip(), report.details(results), report.summary(results), sep="\n\n")
     if json_path:
         json_path.write_text(json.dumps(report.as_json(results), indent=2) + "\n")

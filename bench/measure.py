@@ -32,6 +32,8 @@ class Extent:
     """How long and how often."""
 
     rounds: int
+    case_s: float
+    """No further round is begun where a case would take longer than this."""
     point_s: int
     loads: tuple[tuple[str, int], ...]
     """(mode, clients) of the point queries."""
@@ -40,9 +42,10 @@ class Extent:
     has_idle_tls: bool
 
 
-QUICK = Extent(3, 3, (("simple", 8), ("prepared", 8)), 40, has_idle_tls=False)
+QUICK = Extent(3, 35, 3, (("simple", 8), ("prepared", 8)), 40, has_idle_tls=False)
 WHOLE = Extent(
     5,
+    300,
     5,
     (("simple", 8), ("prepared", 8), ("extended", 8), ("simple", 1), ("simple", 32)),
     600,
@@ -71,15 +74,22 @@ class Beside:
 
 
 def alternate(
-    rounds: int, ways: Sequence[Target], measure: Callable[[Target], T], say: Callable[[str], None]
+    extent: Extent,
+    ways: Sequence[Target],
+    measure: Callable[[Target], T],
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, list[T]]:
     """What each target did in each round; whoever goes first in one goes last in the next."""
     found: dict[str, list[T]] = {target.name: [] for target in ways}
-    for number in range(rounds):
+    began = clock()
+    for number in range(extent.rounds):
         turn = number % len(ways)
         for target in (*ways[turn:], *ways[:turn]):
-            say(f"round {number + 1} of {rounds}: {target.name}")
+            say(f"round {number + 1} of {extent.rounds}: {target.name}")
             found[target.name].append(measure(target))
+        if (clock() - began) * (number + 2) > extent.case_s * (number + 1):
+            break
     return found
 
 
@@ -130,7 +140,7 @@ def _few_rows(target: Target) -> list[dict[str, object]]:
 def _points(world: World, extent: Extent, load: Load, results: Results, say: Callable[[str], None]) -> None:
     title = f"point queries, {load.mode}, {load.clients} client{'s' * (load.clients > 1)}"
     found = alternate(
-        extent.rounds,
+        extent,
         world.plain,
         lambda target: pgbench.run(world.pgbench, target, load),
         lambda what: say(f"{title}: {what}"),
@@ -153,10 +163,11 @@ def points_figures(mode: str, found: dict[str, list[Sample]]) -> dict[str, Figur
 
 
 def _points_detail(title: str, found: dict[str, list[Sample]]) -> Detail:
-    header = ("target", "tps", "CPU s/100k", "p50 ms", "p99 ms", "CPU ms/connect")
+    header = ("target", "rounds", "tps", "CPU s/100k", "p50 ms", "p99 ms", "CPU ms/connect")
     rows = tuple(
         (
             name,
+            str(len(samples)),
             f"{median(s.tps for s in samples):,.0f}",
             _shown([s.cpu_100k_s for s in samples]),
             f"{median(s.p50_ms for s in samples):.2f}",
@@ -184,7 +195,7 @@ def _bulk(
     with ExitStack() as stack:
         sinks = {target.name: stack.enter_context(Sink(target)) for target in ways}
         found = alternate(
-            extent.rounds,
+            extent,
             ways,
             lambda target: _drain(sinks[target.name], target),
             lambda what: say(f"{title}: {what}"),
@@ -217,13 +228,14 @@ def _bulk_detail(title: str, found: dict[str, list[Bulk]]) -> Detail:
     rows = tuple(
         (
             name,
+            str(len(each)),
             f"{median(b.wall_s for b in each):.2f}",
             f"{targets.ROWS / median(b.wall_s for b in each) / 1000:,.0f}k",
             _shown([b.cpu_s for b in each]),
         )
         for name, each in found.items()
     )
-    return Detail(title, ("target", "wall s", "rows/s", "CPU s/1M"), rows)
+    return Detail(title, ("target", "rounds", "wall s", "rows/s", "CPU s/1M"), rows)
 
 
 # -- point queries beside a large result
@@ -238,11 +250,12 @@ def _beside(world: World, extent: Extent, results: Results, say: Callable[[str],
             sample = pgbench.run(world.pgbench, target, load, is_alone=False)
             return Beside(sample, mb_per_s())
 
-    found = alternate(extent.rounds, world.plain, measure, lambda what: say(f"{title}: {what}"))
-    header = ("target", "tps", "p50 ms", "p99 ms", "stream MB/s")
+    found = alternate(extent, world.plain, measure, lambda what: say(f"{title}: {what}"))
+    header = ("target", "rounds", "tps", "p50 ms", "p99 ms", "stream MB/s")
     rows = tuple(
         (
             name,
+            str(len(each)),
             f"{median(b.sample.tps for b in each):,.0f}",
             f"{median(b.sample.p50_ms for b in each):.2f}",
             f"{median(b.sample.p99_ms for b in each):.2f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,28 @@ from bench.sink import Sink
 from bench.targets import Target
 from tests.servers.fetch import FetchError
 
+WAYS = [Target(name, 0, "", "") for name in "abc"]
+
 
 def test_the_order_turns_from_round_to_round() -> None:
-    ways = [Target(name, 0, "", "") for name in "abc"]
     order: list[str] = []
-    found = alternate(3, ways, lambda target: order.append(target.name), lambda _: None)
-    assert "".join(order) == "abcbcacab"
-    assert {name: len(each) for name, each in found.items()} == {"a": 3, "b": 3, "c": 3}
+    found = alternate(measure.WHOLE, WAYS, lambda target: order.append(target.name), lambda _: None)
+    assert "".join(order) == "abcbcacababcbca"
+    assert {name: len(each) for name, each in found.items()} == {"a": 5, "b": 5, "c": 5}
+
+
+@pytest.mark.parametrize(("case_s", "rounds"), [(35, 3), (30, 3), (29, 2), (20, 2), (19, 1), (0, 1)])
+def test_no_round_is_begun_for_which_there_is_no_time(case_s: float, rounds: int) -> None:
+    """On a busy machine a quick run is less exact, not longer; one round is made in any case."""
+    measured: list[Target] = []  # a third of ten seconds each
+    found = alternate(
+        replace(measure.QUICK, case_s=case_s),
+        WAYS,
+        measured.append,
+        lambda _: None,
+        lambda: len(measured) * 10 / 3,
+    )
+    assert {name: len(each) for name, each in found.items()} == dict.fromkeys("abc", rounds)
 
 
 def test_where_pgbouncer_is_missing_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
