@@ -131,3 +131,20 @@ def test_every_statement_has_every_fact() -> None:
     names = set(analyse("SELECT 1").statement().facts)
     for text in ("", "BEGIN", "SELECT 1; SELECT 2", "syntax error", "COPY orders TO STDOUT"):
         assert set(analyse(text).statement().facts) == names
+
+
+EVERY_ROW = """
+UPDATE orders SET status='x' WHERE id IN (SELECT id FROM orders)
+UPDATE orders SET status='x' WHERE id IN (SELECT id FROM orders WHERE id = 1 UNION SELECT id FROM orders)
+DELETE FROM orders WHERE id IS DISTINCT FROM NULL
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", EVERY_ROW)
+def test_what_is_true_of_every_row_bounds_nothing(text: str) -> None:
+    assert analyse(text).statement().facts["is_bounded"] is False
+
+
+def test_a_subquery_that_leaves_something_out_is_a_bound() -> None:
+    text = "DELETE FROM orders WHERE id IN (SELECT id FROM orders WHERE status = 'x' LIMIT 100)"
+    assert analyse(text).statement().facts["is_bounded"] is True

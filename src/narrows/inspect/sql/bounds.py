@@ -111,13 +111,29 @@ def is_bounding(node: Node, scope: Scope) -> bool:
     if type_ == "CurrentOfExpr":
         return True
     if type_ == "SubLink":
-        return fields["subLinkType"] == "ANY_SUBLINK" and _has_column(fields.get("testexpr"), scope)
+        is_in = fields["subLinkType"] == "ANY_SUBLINK" and _has_column(fields.get("testexpr"), scope)
+        return is_in and _narrows(fields["subselect"], scope)
     if type_ != "A_Expr" or "lexpr" not in fields or "rexpr" not in fields:
         return False
     if strings(fields.get("name"))[-1:] == ("<>",) or _is_everything(fields["rexpr"]):
         return False
+    if fields["kind"] == "AEXPR_DISTINCT":  # true of all rows but one value's
+        return False
     left, right = (_columns(fields[side], scope) for side in ("lexpr", "rexpr"))
     return bool(left or right) and not (left & right)
+
+
+def _narrows(node: Node, scope: Scope) -> bool:
+    """Whether a subquery could leave anything out: one that reads the same table whole does not."""
+    fields = node.get("SelectStmt", {})
+    if fields.get("op", "SETOP_NONE") != "SETOP_NONE":
+        return all(_narrows({"SelectStmt": fields[side]}, scope) for side in ("larg", "rarg"))
+    same = {source.relation.name for source in scope.sources if source.relation}
+    read = {item["RangeVar"]["relname"] for item in fields.get("fromClause", ()) if "RangeVar" in item}
+    return not same & read or bool(fields.keys() & NARROWING)
+
+
+NARROWING = frozenset({"whereClause", "limitCount", "havingClause"})
 
 
 def _is_everything(node: Node) -> bool:

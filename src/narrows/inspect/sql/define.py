@@ -10,6 +10,7 @@ from narrows.inspect.sql import guards, query, sources
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
+from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.objects import (
     OBJECTS,
     Words,
@@ -46,7 +47,7 @@ def create_foreign_table(draft: Draft, fields: Node) -> None:
 
 
 def _create_relation(draft: Draft, fields: Node) -> None:
-    created(draft, fields["relation"])
+    found = created(draft, fields["relation"])
     draft.changes_schema = True
     columns = {
         element["ColumnDef"]["colname"] for element in fields.get("tableElts", ()) if "ColumnDef" in element
@@ -55,14 +56,22 @@ def _create_relation(draft: Draft, fields: Node) -> None:
     scope.sources.append(make_source(fields["relation"]["relname"], guards.open_shape(columns)))
     rest = {name: each for name, each in fields.items() if name not in ("relation", "inhRelations")}
     sweep(draft.gather, "CreateStmt", rest, scope)
+    for element in fields.get("tableElts", ()):
+        guards.defaults(draft.gather, found, element.get("ColumnDef", {}).get("constraints", []), scope)
 
 
 def create_view(draft: Draft, fields: Node) -> None:
-    created(draft, fields["view"])
+    found = created(draft, fields["view"])
     if fields.get("replace") and draft.gather.state.facts.temp.isdisjoint({fields["view"]["relname"]}):
         need(draft, Action.ALTER, "OBJECT_VIEW", range_words(fields["view"]))
-    query.select_node(draft.gather, fields["query"], None)
+    shape = query.select_node(draft.gather, fields["query"], None)
     draft.changes_schema = True
+    gather = draft.gather
+    if not found.is_temp and gather.names.temp.isdisjoint(gather.mentions - {found.name}):
+        return
+    draft.effects.append(fx.CreateTemp(found.name))  # a view of what is temporary is temporary, too
+    if shape.taint or gather.is_derived or gather.unseen_calls:
+        gather.tainted_temps.add(found.name)
 
 
 def create_index(draft: Draft, fields: Node) -> None:
@@ -126,6 +135,11 @@ def rename(draft: Draft, fields: Node) -> None:
     else:
         need(draft, Action.ALTER, kind, (fields["subname"],))
     draft.changes.add(fields["newname"])
+    gather = draft.gather
+    if "relation" in fields and kind not in INSIDE and fields["relation"]["relname"] in gather.names.temp:
+        draft.effects.append(fx.CreateTemp(fields["newname"]))  # the old name stays: costs strictness alone
+        if fields["relation"]["relname"] in gather.state.facts.tainted:
+            gather.tainted_temps.add(fields["newname"])
     guards.rename(draft.gather, fields)
 
 
@@ -165,9 +179,20 @@ def drop(draft: Draft, fields: Node) -> None:
     for each in fields["objects"]:
         words = words_of(each)
         need(draft, Action.DROP if OBJECTS.get(kind) is not within_table else Action.ALTER, kind, words)
-        if words and words[-1] in draft.gather.names.temp:
+        if kind in DROPS_TEMP and _drops_temp(draft, words):
             draft.effects.append(fx.DropTemp(words[-1]))
     draft.has_own_transaction = bool(fields.get("concurrent"))
+
+
+DROPS_TEMP = listed("OBJECT_TABLE OBJECT_VIEW OBJECT_MATVIEW OBJECT_SEQUENCE OBJECT_FOREIGN_TABLE")
+
+
+def _drops_temp(draft: Draft, words: Words) -> bool:
+    """Whether it is surely the temporary relation of this name that is dropped, if there is one."""
+    names = draft.gather.names
+    if words[-1] not in names.temp:
+        return False
+    return names.is_temp(words[-2]) if len(words) > 1 else not names.may_be_temp
 
 
 def comment(draft: Draft, fields: Node) -> None:
@@ -246,6 +271,12 @@ def domain(draft: Draft, fields: Node) -> None:
     need(draft, Action.CREATE if "domainname" in fields else Action.ALTER, "OBJECT_DOMAIN", name)
     type_ = "CreateDomainStmt" if "domainname" in fields else "AlterDomainStmt"
     value = make_source("", Shape((("value", Cell()),)))
+    guards.defaults(
+        draft.gather,
+        Found("", name[-1], Nature.OPAQUE),
+        fields.get("constraints", []),
+        Scope(sources=[value]),
+    )
     sweep(draft.gather, type_, fields, Scope(sources=[value]))
 
 

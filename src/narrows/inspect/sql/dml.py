@@ -31,7 +31,9 @@ def insert(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
     columns = [each["ResTarget"]["name"] for each in fields.get("cols", ())]
     if "selectStmt" in fields:
         around = Scope(scope.parent, [], scope.ctes)
+        before = gather.unseen_calls
         _insert_rows(gather, found, columns, query.select_node(gather, fields["selectStmt"], around))
+        gather.keep(found, before)
     if "onConflictClause" in fields:
         _on_conflict(gather, fields["onConflictClause"], found, scope)
     return _returning(gather, fields, scope, None, is_bounded=True)
@@ -118,6 +120,7 @@ def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape)
 
 
 def _assign(gather: Gather, targets: list[Node], found: Found, scope: Scope) -> None:
+    before = gather.unseen_calls
     for each in targets:
         target = each["ResTarget"]
         taint = expression.evaluate(gather, target["val"], scope)
@@ -125,6 +128,7 @@ def _assign(gather: Gather, targets: list[Node], found: Found, scope: Scope) -> 
             gather, [step for step in target.get("indirection", ()) if "String" not in step], scope
         )
         gather.write(found, target["name"], taint)
+    gather.keep(found, before)
 
 
 def _on_conflict(gather: Gather, fields: Node, found: Found, scope: Scope) -> None:
@@ -151,9 +155,11 @@ def _merge_when(gather: Gather, fields: Node, found: Found, scope: Scope) -> Non
     elif fields["commandType"] == "CMD_INSERT":
         columns = [each["ResTarget"]["name"] for each in fields.get("targetList", ())]
         names = columns or [column.name for column in found.relation.columns] if found.relation else columns
+        before = gather.unseen_calls
         for index, value in enumerate(fields.get("values", ())):
             taint = expression.evaluate(gather, value, scope)
             gather.write(found, names[index] if index < len(names) else "?", taint)
+        gather.keep(found, before)
 
 
 def _returning(

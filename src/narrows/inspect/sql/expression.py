@@ -165,13 +165,26 @@ def check_operator(gather: Gather, name: list[Node] | None) -> None:
     words = strings(name)
     if not words:
         return
-    schema, symbol = (words[-2] if len(words) > 1 else None), words[-1]
+    schema, symbols = (words[-2] if len(words) > 1 else None), SPELT.get(words[-1], words[-1:])
     users = gather.view.snapshot.operators
-    if schema not in (None, "pg_catalog"):
-        gather.is_unknown |= (schema, symbol) in users or symbol not in catalogue.OPERATORS
-        gather.mentions.add(symbol)
-    elif users and schema is None and any((each, symbol) in users for each in gather.names.path):
-        gather.is_unknown = True
+    schemas = gather.names.path if schema is None else (schema,)
+    for symbol in symbols:
+        is_foreign = schema not in (None, "pg_catalog") and symbol not in catalogue.OPERATORS
+        if is_foreign or any((each, symbol) in users for each in schemas):
+            gather.mentions.add(symbol)
+            gather.unseen()
+
+
+EQUALS: list[Node] = [{"String": {"sval": "="}}]
+"""What IN, USING and CASE compare with."""
+
+SPELT = {
+    "BETWEEN": (">=", "<="),
+    "NOT BETWEEN": ("<", ">"),
+    "BETWEEN SYMMETRIC": (">=", "<="),
+    "NOT BETWEEN SYMMETRIC": ("<", ">"),
+}
+"""Words that stand for operators, which are looked up like any."""
 
 
 def _cast(gather: Gather, fields: Node, scope: Scope) -> Taint:
@@ -280,7 +293,7 @@ def _calls(gather: Gather, name: str, schema: str | None, fields: Node, taint: T
             continue
         gather.need(Action.CALL, gather.names.function(each, name))
         if (each, name) not in gather.view.labels.trusted_functions:
-            gather.is_unknown = gather.calls_users = True
+            gather.unseen()
     if own is not None:
         _own_function(gather, name, own, fields, taint)
     return own is not None or bool(users)
@@ -290,7 +303,7 @@ def _nobody_knows(gather: Gather, name: str, schema: str | None) -> None:
     if schema == "pg_catalog" or ("pg_catalog", name) in gather.view.snapshot.functions:
         raise unsupported(f"the gateway does not pass calls of pg_catalog.{name}")
     gather.need(Action.CALL, gather.names.function(schema or gather.names.creation_schema, name))
-    gather.is_unknown = gather.calls_users = True
+    gather.unseen()
 
 
 def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: Node, taint: Taint) -> None:
@@ -357,7 +370,7 @@ def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
     gather.is_in_sublink += 1
     shape = query.select_node(gather, fields["subselect"], scope)
     gather.is_in_sublink -= 1
-    check_operator(gather, fields.get("operName"))
+    check_operator(gather, fields.get("operName") or (EQUALS if "testexpr" in fields else None))
     if fields["subLinkType"] == "EXISTS_SUBLINK":
         return CLEAN
     test = evaluate(gather, fields["testexpr"], scope) if "testexpr" in fields else CLEAN
@@ -367,6 +380,8 @@ def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
 def _case(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """The branch taken tells of its condition; each part is walked once, or nested ones would double each time."""
     test = evaluate(gather, fields["arg"], scope) if "arg" in fields else CLEAN
+    if "arg" in fields:
+        check_operator(gather, EQUALS)
     result = evaluate(gather, fields["defresult"], scope) if "defresult" in fields else CLEAN
     for each in fields["args"]:
         when = each["CaseWhen"]

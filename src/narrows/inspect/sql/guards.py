@@ -10,6 +10,7 @@ from narrows.inspect.sql import expression, sources
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN
+from narrows.inspect.sql.names import Found
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.tree import Node, unwrap
@@ -61,6 +62,20 @@ def table_command(gather: Gather, range_var: Node, command: Node, scope: Scope) 
         _detach(gather, range_var, command)
     elif subtype in ("AT_AddColumn", "AT_SetExpression", "AT_AlterColumnType"):
         _generated(gather, range_var, command, scope)
+    elif subtype == "AT_ColumnDefault" and "def" in command:
+        before = gather.unseen_calls
+        expression.evaluate(gather, command["def"], scope)
+        gather.keep(sources.lookup(gather, range_var)[0], before)
+
+
+def defaults(gather: Gather, found: Found, constraints: list[Node], scope: Scope) -> None:
+    """What a default or generation gives is stored with every row, whoever inserts it."""
+    for each in constraints:
+        constraint = each["Constraint"]
+        if constraint["contype"] in ("CONSTR_DEFAULT", "CONSTR_GENERATED") and "raw_expr" in constraint:
+            before = gather.unseen_calls
+            expression.evaluate(gather, constraint["raw_expr"], scope)
+            gather.keep(found, before)
 
 
 def _detach(gather: Gather, range_var: Node, command: Node) -> None:
@@ -82,12 +97,15 @@ def _generated(gather: Gather, range_var: Node, command: Node, scope: Scope) -> 
         return
     name = command.get("name") or definition.get("colname", "?")
     found = sources.lookup(gather, range_var)[0]
+    defaults(gather, found, definition.get("constraints", []), scope)
+    before = gather.unseen_calls
     for each in definition.get("constraints", ()):
         raw = each["Constraint"].get("raw_expr")
         if raw and each["Constraint"]["contype"] == "CONSTR_GENERATED":
             gather.write(found, name, expression.evaluate(gather, raw, scope))
     if "raw_default" in definition:
         gather.write(found, name, expression.evaluate(gather, definition["raw_default"], scope))
+        gather.keep(found, before)
 
 
 def _lost(what: str) -> Refused:

@@ -46,6 +46,11 @@ class Names:
         self.snapshot = snapshot
         self.temp = facts.temp
         self.path = _path(snapshot, facts)
+        self.may_be_temp = any(_is_temp(each) for each in facts.search_path or ())
+        """The path names the temporary schema: what is made without a schema may be temporary."""
+        self._first = next(
+            (each for each in facts.search_path or () if _is_temp(each) or each in self.path), ""
+        )
 
     def relations(
         self, name: str, schema: str | None = None, catalog: str | None = None
@@ -61,6 +66,12 @@ class Names:
         temporary = Found("pg_temp", name, Nature.OPAQUE)
         is_missing = hidden.relation is None and hidden.nature is Nature.OPAQUE
         return (temporary,) if is_missing else (temporary, hidden)
+
+    def is_temp(self, schema: str | None) -> bool:
+        """Whether what is made in that schema, or in none that is named, is temporary."""
+        if schema is not None:
+            return _is_temp(schema)
+        return self.may_be_temp and _is_temp(self._first)
 
     def functions(self, name: str, schema: str | None) -> list[tuple[str, tuple[Function, ...]]]:
         """Every user function that the name could call, by schema."""
@@ -101,7 +112,7 @@ class Names:
         return Resource(kind, (own.connection, own.database, *names), own.is_home)
 
     def _qualified(self, schema: str, name: str) -> Found:
-        if schema == "pg_temp" or schema.startswith("pg_temp_"):
+        if _is_temp(schema):
             return Found("pg_temp", name, Nature.OPAQUE)
         relation = self.snapshot.by_name.get((schema, name))
         if catalogue.is_relation(schema, name, self.snapshot.server_version):
@@ -116,6 +127,10 @@ class Names:
             if found.relation is not None or found.nature is Nature.SYSTEM:
                 return found
         return Found(self.creation_schema, name, Nature.OPAQUE)
+
+
+def _is_temp(schema: str) -> bool:
+    return schema == "pg_temp" or schema.startswith("pg_temp_")
 
 
 def _nature(relation: Relation) -> Nature:

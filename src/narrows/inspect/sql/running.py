@@ -109,9 +109,10 @@ def _into(draft: Draft, into: Node, shape: Shape, *, is_stored: bool) -> None:
     refuse_tracked(gather)
     found = created(draft, into["rel"])
     if is_stored and found.is_temp:
-        if shape.taint or gather.is_derived:
+        if shape.taint or gather.is_derived or gather.unseen_calls:
             gather.tainted_temps.add(found.name)
     elif is_stored:
+        gather.keep(found, 0)
         for name, cell in shape.cells:
             gather.write(found, name, cell.taint)
         gather.write(found, "*", shape.rest or frozenset())
@@ -124,14 +125,14 @@ def created(draft: Draft, range_var: Node, action: Action = Action.CREATE) -> Fo
     """A relation that the statement makes; a temporary one is known to the session from here on."""
     gather = draft.gather
     name, schema = range_var["relname"], range_var.get("schemaname")
-    is_temp = range_var.get("relpersistence") == "t" or schema == "pg_temp"
+    is_temp = range_var.get("relpersistence") == "t" or gather.names.is_temp(schema)
     place = "pg_temp" if is_temp else schema or gather.names.creation_schema
     gather.need(action, gather.names.table(place, name))
     gather.mentions.add(name)
     if schema:
         gather.mentions.add(schema)
     draft.changes.add(name)
-    if is_temp:
+    if is_temp or (schema is None and gather.names.may_be_temp):
         draft.effects.append(fx.CreateTemp(name))
     return Found(place, name, Nature.OPAQUE)
 

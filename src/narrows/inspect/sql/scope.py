@@ -189,13 +189,14 @@ def _is_certain(hits: list[Source]) -> bool:
 
 def united(alias: str, hits: list[Source]) -> Source:
     """Several sources as one: a column of it may be any's of that name."""
+    rests = [source.shape.rest for source in hits if source.shape.rest is not None]
+    anything = CLEAN.union(*rests)
     columns: dict[str, Cell] = {}
     for source in hits:
         for name, cell in source.columns.items():
-            columns[name] = Cell(columns.get(name, EMPTY).taint | cell.taint)
-    rests = [source.shape.rest for source in hits if source.shape.rest is not None]
+            columns[name] = Cell(columns.get(name, EMPTY).taint | cell.taint | anything)
     exports = frozenset[int]().union(*(source.shape.exports for source in hits))
-    shape = Shape(tuple(columns.items()), CLEAN.union(*rests) if rests else None, exports)
+    shape = Shape(tuple(columns.items()), anything if rests else None, exports)
     return Source(alias, shape, columns, has_system_columns=any(each.has_system_columns for each in hits))
 
 

@@ -213,6 +213,7 @@ def _join(gather: Gather, fields: Node, scope: Scope) -> Shape:
         if left.rest is not None or right.rest is not None:
             gather.derive(left.taint | right.taint)
     if shared:
+        expression.check_operator(gather, expression.EQUALS)
         scope.merged.update(shared)
         _filter_shared(gather, left, right, shared)
     if "quals" in fields:

@@ -1,0 +1,122 @@
+"""Where labelled values, and what nobody can see through, may be stored, and what of the session remembers it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from narrows.inspect import sql
+from narrows.model.snapshot import Function
+from tests.inspect.sql.sample import SNAPSHOT, VIEW, analyse, marks
+
+MINE = Function(1, "public", "f", "f", "sql", "v")
+WITH_F = sql.View(replace(SNAPSHOT, functions={**SNAPSHOT.functions, ("public", "f"): (MINE,)}), VIEW.labels)
+
+
+def after(*texts: str, path: tuple[str, ...] | None = None) -> sql.SessionState:
+    tracker = sql.FactTracker(sql.SessionFacts(search_path=path))
+    for text in texts:
+        analysis = analyse(text, sql.SessionState(tracker.facts), WITH_F)
+        assert analysis.refusal is None, (text, analysis.refusal)
+        tracker.apply(analysis.parts[0].effects)
+    return sql.SessionState(tracker.facts)
+
+
+TAINTED = [
+    ("create temp view v as select id, ssn as status from customers", "v"),
+    ("create temp view orders as select id, ssn as status from customers", "orders"),
+    ("create temp table t as select f() as status", "t"),
+]
+
+
+@pytest.mark.parametrize(("made", "name"), TAINTED)
+def test_what_is_temporary_keeps_its_taint(made: str, name: str) -> None:
+    state = after(made)
+    assert name in state.facts.tainted
+    for text in (
+        f"create table x as select * from {name}",
+        f"insert into scratch(k) select status from {name}",
+    ):
+        assert marks(analyse(text, state)) == "EFFECT_UNDECIDED", text
+
+
+DROPS = [
+    "drop table if exists nosuch.orders",
+    "drop function if exists orders",
+    "drop type if exists orders",
+    "drop schema if exists orders",
+]
+
+
+@pytest.mark.parametrize("drop", DROPS)
+def test_a_temporary_relation_is_forgotten_by_its_own_drop_alone(drop: str) -> None:
+    made = "create temp table orders as select id, ssn as status from customers"
+    assert "orders" in after(made, drop).facts.tainted
+    assert "orders" not in after(made, "drop table orders").facts.temp
+    assert "orders" not in after(made, "drop table pg_temp.orders").facts.temp
+    assert "orders" in after(made, "drop table if exists orders", path=("public", "pg_temp")).facts.tainted
+
+
+SHADOWS = [
+    (
+        ("create temp table t as select id, ssn as status from customers", "alter table t rename to orders"),
+        None,
+    ),
+    (("create temp table t as select 1 as a", "create view orders as select a, 'x' as status from t"), None),
+    (("create table orders as select 1 as status",), ("pg_temp", "public")),
+    (("create table pg_temp_3.orders as select 1 as status",), None),
+]
+
+
+@pytest.mark.parametrize(("texts", "path"), SHADOWS)
+def test_what_shadows_a_table_is_not_taken_for_it(
+    texts: tuple[str, ...], path: tuple[str, ...] | None
+) -> None:
+    state = after(*texts, path=path)
+    assert "orders" in state.facts.temp
+    assert "u" in marks(analyse("select upper(status) from orders", state))
+
+
+UNSEEN = """
+insert into orders(id, status) values (1, f())
+insert into orders(id, status) select 1, f()
+update orders set status = f() where id = 1
+create table w as select f()
+create table w(a text default f())
+create table w(a int, b text generated always as (f()) stored)
+alter table orders add column z text default f()
+alter table orders alter column status set default f()
+create domain d as text default f()
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", UNSEEN)
+def test_what_a_function_gives_that_nobody_vouches_for_is_not_stored(text: str) -> None:
+    assert marks(analyse(text, view=WITH_F)) == "EFFECT_UNDECIDED"
+    trusting = replace(VIEW.labels, trusted_functions=frozenset({("public", "f")}))
+    assert analyse(text, view=sql.View(WITH_F.snapshot, trusting)).refusal is None
+    assert analyse(text, view=sql.View(WITH_F.snapshot)).refusal is None
+
+
+def test_a_function_in_a_condition_stores_nothing() -> None:
+    assert analyse("update orders set status = 'x' where id = f()::int", view=WITH_F).refusal is None
+
+
+OPERATORS = [
+    "select 1 %% 1",
+    "select 1 operator(evil.+) 1",
+    "select 1 between 1 and 2",
+    "select 1 in (select 1)",
+    "select case 1 when 1 then 2 end",
+    "select id from orders join kyc using (id)",
+]
+
+
+@pytest.mark.parametrize("text", OPERATORS)
+def test_an_operator_that_runs_user_code_is_unknown_however_it_is_spelt(text: str) -> None:
+    mine = frozenset({("public", each) for each in ("%%", ">=", "=")} | {("evil", "+")})
+    view = sql.View(replace(SNAPSHOT, operators=mine), VIEW.labels)
+    found = analyse(text, view=view)
+    assert marks(found) == "u"
+    assert found.parts[0].may_change_session
