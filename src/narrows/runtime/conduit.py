@@ -42,6 +42,7 @@ class Conduit(asyncio.BufferedProtocol):
         self._owner: Owner | None = None
         self._on_made = on_made
         self._used = 0
+        self._is_spent = False
         self._reading = True
         self._wanted = True
         self._early: list[bytes] = []
@@ -64,9 +65,9 @@ class Conduit(asyncio.BufferedProtocol):
         data = bytes(_VIEW[:nbytes])
         self._used += nbytes
         if self._used >= BUDGET_BYTES:
-            self._used = 0
+            self._is_spent = True  # whatever the owner wants, the others have their turn first
             self._pause()
-            asyncio.get_running_loop().call_soon(self._resume)
+            asyncio.get_running_loop().call_soon(self._next_turn)
         if self._owner is None:
             self._early.append(data)
             self._pause()
@@ -147,8 +148,14 @@ class Conduit(asyncio.BufferedProtocol):
             self._reading = False
             self.transport.pause_reading()
 
+    def _next_turn(self) -> None:
+        self._used = 0
+        self._is_spent = False
+        self._resume()
+
     def _resume(self) -> None:
-        if not self._reading and self._wanted and self._owner is not None and self._ended is None:
+        if self._reading or self._is_spent or not self._wanted:
+            return
+        if self._owner is not None and self._ended is None:
             self._reading = True
-            self._used = 0
             self.transport.resume_reading()
