@@ -25,7 +25,7 @@ from narrows.inspect.sql.effects import (
     SessionEffect,
     SetSetting,
 )
-from narrows.inspect.sql.entry import analyse
+from narrows.inspect.sql.entry import analyse, analyse_inline
 from narrows.inspect.sql.facts import FactTracker, SessionFacts
 from narrows.inspect.sql.limits import INLINE_BYTES, LIMITS, MAX_BYTES, Limits
 from narrows.inspect.sql.settings import accept_setting, parse_identifiers
@@ -61,6 +61,7 @@ __all__ = [
     "View",
     "accept_setting",
     "analyse",
+    "analyse_inline",
     "merge_reaches",
     "parse_identifiers",
 ]

@@ -12,6 +12,7 @@ from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.scope import Cell, Scope, Shape, named
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
+from narrows.inspect.sql.work import spend
 from narrows.model.snapshot import Relation
 
 SCALAR_AGGREGATES = listed(
@@ -219,6 +220,7 @@ def _cell(fields: Node, scope: Scope) -> Cell | None:
         sources = named(sources, names[-2], names[-3] if len(names) > 2 else None)
         if len(sources) > 1:
             return None
+    spend(len(sources))
     return next((cell for each in sources if (cell := each.find(names[-1])) is not None), None)
 
 
@@ -252,6 +254,7 @@ def _bounded(found: Bounds, scope: Scope) -> set[int]:
 
 
 def _fixed(oid: int, found: Bounds, bounded: set[int]) -> set[str]:
+    spend(2 * (len(found.constants) + 2 * len(found.joins)))
     fixed = {column for each, column in found.constants if each == oid}
     for one, other in found.joins:
         for (mine, column), (theirs, _) in ((one, other), (other, one)):
@@ -262,6 +265,7 @@ def _fixed(oid: int, found: Bounds, bounded: set[int]) -> set[str]:
 
 def is_key(relation: Relation, columns: set[str]) -> bool:
     """Whether these columns hold a unique key."""
+    spend(len(relation.columns) + len(relation.keys))
     numbers = {column.attnum for column in relation.columns if column.name in columns}
     return any(numbers >= set(key) for key in relation.keys)
 

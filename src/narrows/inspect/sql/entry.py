@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from narrows.inspect.sql import effects as fx
-from narrows.inspect.sql import redact, statements, tree
+from narrows.inspect.sql import redact, statements, tree, work
 from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
-from narrows.inspect.sql.limits import LIMITS, Limits
+from narrows.inspect.sql.limits import INLINE_LIMITS, INLINE_STATEMENTS, LIMITS, Limits
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.session import NO_SNAPSHOT
 from narrows.inspect.sql.setting_calls import refuse_tracked
@@ -26,18 +26,42 @@ from narrows.model.refusal import Refusal
 
 def analyse(text: str, view: View, state: SessionState | None = None, limits: Limits = LIMITS) -> Analysis:
     """What the statements of a text do, or why the text is refused."""
+    with work.counted(limits):
+        return _analyse(text, view, state or SessionState(), limits)
+
+
+def analyse_inline(text: str, view: View, state: SessionState | None = None) -> Analysis | None:
+    """The same where it takes little work; None where the text has to be analysed away from the event loop."""
+    if len(text) > INLINE_LIMITS.text_bytes or text.count(";") > INLINE_STATEMENTS:
+        return None
+    try:
+        analysis = analyse(text, view, state, INLINE_LIMITS)
+    except work.TooMuchInline:
+        return None
+    refusal = analysis.refusal
+    is_too_large = refusal is not None and refusal.reason is Reason.TOO_LARGE  # in bytes, not in letters
+    return None if is_too_large else analysis
+
+
+def _analyse(text: str, view: View, state: SessionState, limits: Limits) -> Analysis:
     parsed: list[Parsed] = []
     try:
         parsed = tree.parse(text, limits)
-        parts = _batch(parsed, view, state or SessionState(), limits)
+        parts = _batch(parsed, view, state, limits)
         refusal = None
     except Refused as refused:
         parts, refusal = (), refused.refusal
     except RecursionError:
         parts, refusal = (), tree.too_complex().refusal
+    except work.TooMuchInline:
+        raise
     except Exception as error:  # a tree of a shape that no visitor foresaw must refuse, not escape
         parts, refusal = (), _unforeseen(error)
-    redacted = redact.redact(text, parsed)
+    try:
+        redacted = redact.redact(text, [] if work.is_spent() else parsed)
+    except Refused as refused:
+        parts, refusal = (), refused.refusal
+        redacted = redact.redact(text, [])
     if refusal is not None and refusal.reason is Reason.UNPARSABLE and redacted != text:
         refusal = replace(refusal, message="syntax error")
     return Analysis(parts, redacted, refusal, view.versions)
@@ -53,6 +77,7 @@ def _batch(parsed: Sequence[Parsed], view: View, state: SessionState, limits: Li
     changed = Changed()
     total = 0
     for each in parsed:
+        work.spend(work.STATEMENT)
         gather = Gather(view, state, limits)
         part = statement(gather, each.type, each.fields, each.text, changed)
         total += len(part.operations)
@@ -148,6 +173,9 @@ NO_BARRIER = (fx.Begin, fx.Savepoint, fx.Release)
 
 def _after(state: SessionState, part: Analysed) -> SessionState:
     """The state that the next statement of the same text is analysed under."""
+    if not part.effects:
+        return state
+    work.spend((len(state.prepared) + len(state.cursors)) // 4)
     prepared, cursors = dict(state.prepared), dict(state.cursors)
     for effect in part.effects:
         match effect:

@@ -17,6 +17,7 @@ from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import undecided, unsupported
 from narrows.inspect.sql.scope import Cell, Scope, Source
 from narrows.inspect.sql.tree import Node, strings, unwrap
+from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
 
 
@@ -31,6 +32,8 @@ def evaluate(gather: Gather, node: Node, scope: Scope) -> Taint:
         taint = visit(gather, fields, scope) if visit else parts(gather, type_, fields, scope)
         if type_ in GRAMMAR:
             grammar(gather, type_, fields, taint)
+        if taint:
+            spend(1 + len(taint) // 4)
         return taint
     return CLEAN
 

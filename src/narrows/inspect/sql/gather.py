@@ -14,6 +14,7 @@ from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.names import Found, Names, Nature
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Cell, Shape
+from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
 from narrows.model.reach import Reach
 from narrows.model.reason import Reason
@@ -65,6 +66,7 @@ class Gather:
         facts: Mapping[str, Fact] | None = None,
     ) -> None:
         """The statement needs this operation."""
+        spend(50)
         operation = Operation(action, resource, labels, facts or {})
         self.operations.setdefault(operation_key(operation), operation)
         if len(self.operations) > self.limits.operations:
@@ -76,6 +78,7 @@ class Gather:
         """The statement does this to that relation, and its replies may carry what the relation holds."""
         self.mentions.add(found.name)
         labelled = self.index.of(found.schema, found.name)
+        spend(20 * len(labelled))
         labels = (
             frozenset().union(*(self.index.labels[each] for each in labelled.values()))
             if labelled
@@ -99,6 +102,7 @@ class Gather:
 
     def filter(self, taint: Taint, kind: str) -> None:
         """Labelled columns decide which rows come, by a condition of that kind."""
+        spend(20 * len(taint))
         for column in taint:
             if column.path[2] in SYSTEM_SCHEMAS and column.path[3] not in catalogue.HOLDS_VALUES:
                 continue
@@ -107,6 +111,7 @@ class Gather:
     def derive(self, taint: Taint) -> None:
         """Labelled values go into something that is no plain output column."""
         if taint:
+            spend(20 * len(taint))
             self.is_derived = self.is_derived or any(column in self.index.labels for column in taint)
             unknown = [column for column in taint if column not in self.index.labels]
             self.is_unknown = self.is_unknown or bool(unknown)
@@ -118,6 +123,7 @@ class Gather:
         return self.all_labels() if known is None else known
 
     def all_labels(self) -> frozenset[str]:
+        spend(2 * len(self.index.labels))
         return frozenset().union(*self.index.labels.values())
 
     def unknown_column(self, schema: str, relation: str, column: str) -> Taint:
@@ -132,6 +138,7 @@ class Gather:
             taint = frozenset(each for each in taint if each.path[2:4] != (target.schema, target.name))
         if not taint:
             return
+        spend(20 * len(taint))
         if target is not None and target.is_temp:
             self.tainted_temps.add(target.name)
             self.derive(taint)
@@ -163,6 +170,7 @@ class Gather:
         self.tainted_temps.add(target.name)
 
     def reach(self) -> Reach:
+        spend(10 * len(self.index.labels if self.is_unknown else self.reached))
         columns = dict(self.index.labels if self.is_unknown else self.reached)
         # By name, because a description names them too: what else such a relation holds is the schema.
         columns.update(dict.fromkeys(self.hidden, self.all_labels()))
@@ -212,6 +220,7 @@ def relation_shape(gather: Gather, found: Found) -> Shape:
         return Shape(rest=CLEAN)
     if found.nature is not Nature.PLAIN or relation is None:
         return Shape(rest=gather.unknown_column(found.schema, found.name, "*"))
+    spend(8 * len(relation.columns))
     return Shape(
         tuple(
             (

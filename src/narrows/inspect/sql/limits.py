@@ -8,6 +8,9 @@ INLINE_BYTES = 4 * 1024
 """Longer texts are analysed in a worker process. A hostile text of this size takes about 20 ms; one of
 16 KiB took 86 ms, which would hold up everybody else."""
 
+INLINE_STATEMENTS = 100
+"""More than so many semicolons go to a worker as well; most of them end a statement."""
+
 MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -27,6 +30,11 @@ class Limits:
     """WITH RECURSIVE inside WITH RECURSIVE: each is walked twice."""
     operations: int = 2_000
     """Distinct ones, of all statements of one text together."""
+    steps: int = 50_000_000
+    """What `work` counts: about five seconds."""
+    is_inline: bool = False
+    """Where the steps run out, another process takes over with more of them."""
 
 
 LIMITS = Limits()
+INLINE_LIMITS = Limits(text_bytes=INLINE_BYTES, steps=100_000, is_inline=True)

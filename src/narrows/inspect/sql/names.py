@@ -11,6 +11,7 @@ from enum import Enum
 
 from narrows.inspect.sql import catalogue
 from narrows.inspect.sql.facts import SessionFacts
+from narrows.inspect.sql.work import spend
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.snapshot import Function, Relation, RelationKind, Snapshot
 
@@ -46,6 +47,7 @@ class Names:
         self.snapshot = snapshot
         self.temp = facts.temp
         self.path = _path(snapshot, facts)
+        spend(len(facts.search_path or ()))
         self.may_be_temp = any(_is_temp(each) for each in facts.search_path or ())
         """The path names the temporary schema: what is made without a schema may be temporary."""
         self._first = next(
@@ -76,6 +78,7 @@ class Names:
     def functions(self, name: str, schema: str | None) -> list[tuple[str, tuple[Function, ...]]]:
         """Every user function that the name could call, by schema."""
         schemas = self.path if schema is None else (schema,)
+        spend(2 * len(schemas))
         known = self.snapshot.functions
         return [
             (each, known[each, name]) for each in schemas if each != "pg_catalog" and (each, name) in known
@@ -123,6 +126,7 @@ class Names:
 
     def _unqualified(self, name: str) -> Found:
         for schema in self.path:
+            spend(5)
             found = self._qualified(schema, name)
             if found.relation is not None or found.nature is Nature.SYSTEM:
                 return found

@@ -16,6 +16,7 @@ from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
+from narrows.inspect.sql.work import spend
 
 HANDLED = listed(
     """
@@ -153,6 +154,7 @@ def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Taint:
     if type_ == "ColumnRef":
         names = strings(fields["fields"])
         if len(names) == 1:
+            spend(len(shape.cells))
             outputs = [cell for name, cell in shape.cells if name == names[0]]
             taint = CLEAN.union(*(cell.taint for cell in outputs))
             if outputs and scope.column(names[0]) is None:
@@ -163,6 +165,7 @@ def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Taint:
 def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
     left = select(gather, fields["larg"], scope)
     right = select(gather, fields["rarg"], scope)
+    spend(8 * (len(left.cells) + len(right.cells)) + len(left.exports) + len(right.exports))
     exports = left.exports | right.exports
     if left.rest is not None or right.rest is not None or len(left.cells) != len(right.cells):
         taint = left.taint | right.taint
@@ -216,11 +219,13 @@ def targets(gather: Gather, nodes: list[Node], scope: Scope) -> Shape:
         if len(cells) > gather.limits.columns:
             raise too_complex()
         for each in star:
+            spend(len(each.cells))
             cells += each.cells
             if each.rest is not None:
                 rest = (rest or CLEAN) | each.rest
         if not star:
             rest = (rest or CLEAN) | expression.evaluate(gather, value, scope)
+    spend(len(cells))
     for _, cell in cells:
         if cell.taint and not cell.is_direct:
             gather.derive(cell.taint)

@@ -14,6 +14,7 @@ from pglast.parser import ParseError, scan
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.setting_calls import constant_text
 from narrows.inspect.sql.tree import Node, Parsed, strings, unwrap, walk
+from narrows.inspect.sql.work import spend
 
 SECRET = "<secret>"  # noqa: S105 - what stands in place of one
 
@@ -21,10 +22,12 @@ _ANNOUNCED = re.compile(
     r"password|passwd|secret|connection|conninfo|options|crypt|hmac|narrows\s*\.|://|dblink|set_config",
     re.IGNORECASE,
 )
-_IN_LITERAL = re.compile(r"(?i)\b(password|passwd|pwd|secret|passphrase)\s*=|://[^/\s:@]+:[^@\s]+@")
-_PASSWORD_IN_CODE = re.compile(
-    r"(?i)\bpassword\s+(?!null\b)(e?'(?:[^']|'')*'|\$(\w*)\$.*?\$\2\$|[^\s;]+)", re.DOTALL
-)
+_NAMED = re.compile(r"(?i)\b(password|passwd|pwd|secret|passphrase)\s*=")
+_USER = re.compile(r"://[^/:@]+:[^@]")
+_PASSWORD_IN_CODE = re.compile(r"(?i)\bpassword\s+(?!null\b)(?=[^\s;])")
+_QUOTED = re.compile(r"(?i)e?'(?:[^']|'')*'")
+_DOLLARS = re.compile(r"\$\w*\$")
+_BARE = re.compile(r"[^\s;]+")
 _UNPARSED = re.compile(
     r"(?i)password|passwd|secret|conninfo|\bconnection\s+'|\boptions\s*\(|://[^/\s]*@|narrows\s*\."
 )
@@ -63,9 +66,12 @@ def redact(text: str, parsed: Sequence[Parsed]) -> str:
         return text if found is None else text[: found.start()] + SECRET
     source = text.encode(errors="surrogateescape")
     spans = _spans(text, source, parsed)
-    for begin, end, replacement in sorted(spans, reverse=True):
-        source = source[:begin] + replacement + source[end:]
-    return source.decode(errors="surrogateescape")
+    kept: list[bytes] = []
+    done = 0
+    for begin, end, replacement in sorted(spans):
+        kept += (source[done:begin], replacement)
+        done = end
+    return b"".join((*kept, source[done:])).decode(errors="surrogateescape")
 
 
 def announces(text: str) -> bool:
@@ -89,7 +95,7 @@ def _spans(text: str, source: bytes, parsed: Sequence[Parsed]) -> set[Span]:
     spans: set[Span] = set()
     for begin, end in literals:
         content = source[begin:end].decode()
-        if begin in starts or _IN_LITERAL.search(content):
+        if begin in starts or _holds_password(content):
             spans.add((begin, end, HIDDEN))
         else:
             spans |= _in_code(content, begin)
@@ -115,10 +121,35 @@ def _literals(text: str, source: bytes) -> Iterator[tuple[int, int]]:
 def _in_code(content: str, begin: int) -> set[Span]:
     """`PASSWORD '...'` inside the body of a function or of DO."""
     spans = set()
-    for match in _PASSWORD_IN_CODE.finditer(content):
-        start = begin + len(content[: match.start(1)].encode())
-        spans.add((start, start + len(match[1].encode()), SECRET.encode()))
+    at = 0
+    while (match := _PASSWORD_IN_CODE.search(content, at)) is not None:
+        at = _value_end(content, match.end())
+        spend(len(content) // 50)
+        start = begin + len(content[: match.end()].encode())
+        spans.add((start, start + len(content[match.end() : at].encode()), SECRET.encode()))
     return spans
+
+
+def _value_end(content: str, begin: int) -> int:
+    """Where the quoted or bare word that begins there ends."""
+    dollars = _DOLLARS.match(content, begin)
+    if dollars is not None and (closing := content.find(dollars[0], dollars.end())) >= 0:
+        return closing + len(dollars[0])
+    found = _QUOTED.match(content, begin) or _BARE.match(content, begin)
+    return found.end() if found is not None else begin + 1
+
+
+def _holds_password(content: str) -> bool:
+    """`password=...`, or `://user:password@` within a word."""
+    if _NAMED.search(content):
+        return True
+    if "://" not in content or "@" not in content:
+        return False
+    for word in content.split():
+        user = _USER.search(word)
+        if user is not None and word.rfind("@") >= user.end():
+            return True
+    return False
 
 
 def _secrets(type_: str, fields: Node) -> Iterator[int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from narrows.inspect.sql.labelled import CLEAN, Taint
+from narrows.inspect.sql.work import spend
 from narrows.model.snapshot import Relation
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
@@ -45,9 +46,11 @@ class Shape:
     @property
     def taint(self) -> Taint:
         """All that a whole row may carry."""
+        spend(len(self.cells))
         taints = [cell.taint for _, cell in self.cells if cell.taint]
         if self.rest:
             taints.append(self.rest)
+        spend(2 * len(taints))
         return CLEAN.union(*taints) if taints else CLEAN
 
 
@@ -96,6 +99,7 @@ class Scope:
     def levels(self) -> Iterator[Scope]:
         scope: Scope | None = self
         while scope is not None:
+            spend(2 + len(scope.sources))
             yield scope
             scope = scope.parent
 
@@ -172,6 +176,7 @@ class Scope:
 
 def named(sources: list[Source], alias: str, schema: str | None) -> list[Source]:
     """Those that `alias` or `schema.alias` may mean; the table of that schema alone where it is there."""
+    spend(len(sources))
     hits = [source for source in sources if source.alias == alias]
     if schema is None:
         return hits
@@ -195,12 +200,14 @@ def united(alias: str, hits: list[Source]) -> Source:
     for source in hits:
         for name, cell in source.columns.items():
             columns[name] = Cell(columns.get(name, EMPTY).taint | cell.taint | anything)
+        spend(8 * len(source.columns))
     exports = frozenset[int]().union(*(source.shape.exports for source in hits))
     shape = Shape(tuple(columns.items()), anything if rests else None, exports)
     return Source(alias, shape, columns, has_system_columns=any(each.has_system_columns for each in hits))
 
 
 def _renamed(shape: Shape, names: tuple[str, ...]) -> Shape:
+    spend(2 * (len(shape.cells) + len(names)))
     if shape.rest is not None:  # nobody knows which column a position means: any of them may be any
         whole = Cell(shape.taint)
         kept = tuple((name, whole) for name, _ in shape.cells)
@@ -217,6 +224,7 @@ def make_source(alias: str, shape: Shape, names: tuple[str, ...] = (), **more: o
     if names:
         shape = _renamed(shape, names)
     columns: dict[str, Cell] = {}
+    spend(2 * len(shape.cells))
     for name, cell in shape.cells:
         columns[name] = Cell(columns[name].taint | cell.taint) if name in columns else cell
     return Source(alias, shape, columns, **more)  # type: ignore[arg-type]

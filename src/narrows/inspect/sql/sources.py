@@ -12,6 +12,7 @@ from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import undecided, unsupported
 from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source, united
 from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
+from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
 
 
@@ -208,6 +209,7 @@ def _join(gather: Gather, fields: Node, scope: Scope) -> Shape:
     right = _bring(gather, fields["rarg"], scope)
     shared = strings(fields.get("usingClause"))
     if fields.get("isNatural"):
+        spend(2 * (len(left.cells) + len(right.cells)))
         theirs = {name for name, _ in right.cells}
         shared = tuple(name for name, _ in left.cells if name in theirs)
         if left.rest is not None or right.rest is not None:
@@ -236,10 +238,20 @@ def _sides(scope: Scope, before: int) -> Scope:
 
 
 def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:
+    sides = [(side, _by_name(side)) for side in (left, right)]
     for name in shared:
-        for side in (left, right):
-            cells = [cell.taint for each, cell in side.cells if each == name]
-            gather.filter(CLEAN.union(*cells) if cells else side.rest or CLEAN, "join")
+        for side, cells in sides:
+            found = [cell.taint for cell in cells.get(name, ())]
+            gather.filter(CLEAN.union(*found) if found else side.rest or CLEAN, "join")
+
+
+def _by_name(shape: Shape) -> dict[str, list[Cell]]:
+    """The columns of each name, in order."""
+    spend(2 * len(shape.cells))
+    found: dict[str, list[Cell]] = {}
+    for name, cell in shape.cells:
+        found.setdefault(name, []).append(cell)
+    return found
 
 
 def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Shape:
@@ -247,15 +259,17 @@ def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Sh
     exports = left.exports | right.exports
     if left.rest is not None or right.rest is not None:
         return Shape((), left.taint | right.taint, exports)
-    merged = tuple((name, _merged(left, right, name, kind)) for name in shared)
-    others = tuple((name, cell) for name, cell in (*left.cells, *right.cells) if name not in shared)
+    ours, theirs = (_by_name(side) if shared else {} for side in (left, right))
+    merged = tuple((name, _merged(ours.get(name, []), theirs.get(name, []), kind)) for name in shared)
+    names = frozenset(shared)
+    spend(2 * (len(left.cells) + len(right.cells)) + 10 * len(shared))
+    others = tuple((name, cell) for name, cell in (*left.cells, *right.cells) if name not in names)
     return Shape(merged + others, None, exports)
 
 
-def _merged(left: Shape, right: Shape, name: str, kind: str) -> Cell:
+def _merged(ours: list[Cell], theirs: list[Cell], kind: str) -> Cell:
     """A merged column may be either side's, so it is direct only where nothing labelled is in it."""
-    ours = [cell for each, cell in left.cells if each == name]
-    taint = CLEAN.union(*(cell.taint for each, cell in (*left.cells, *right.cells) if each == name))
+    taint = CLEAN.union(*(cell.taint for cell in (*ours, *theirs)))
     if taint or not ours or kind not in ("JOIN_INNER", "JOIN_LEFT"):
         return Cell(taint)
     return ours[0]

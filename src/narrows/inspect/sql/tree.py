@@ -20,6 +20,7 @@ from pglast.parser import ParseError, parse_sql_json
 from narrows.inspect.sql import copies, data
 from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.refused import Refused, undecided
+from narrows.inspect.sql.work import LETTER, NODE, spend
 from narrows.model.reason import Reason
 
 Node = dict[str, Any]
@@ -42,6 +43,7 @@ class Parsed:
 
 def parse(text: str, limits: Limits) -> list[Parsed]:
     """The statements of a text in order; raises Refused."""
+    spend(LETTER * len(text))
     source = _encode(text, limits)
     if copies.multiplies(text):
         raise too_complex()
@@ -49,6 +51,7 @@ def parse(text: str, limits: Limits) -> list[Parsed]:
         printed = parse_sql_json(text)
         if len(printed) > MOST_PRINTED * (len(source) + 1000):
             raise too_complex()
+        spend(len(printed) // 20)
         raw = json.loads(printed)["stmts"]
     except ParseError as error:
         raise _unparsable(error) from None
@@ -64,6 +67,7 @@ def walk(type_: str, fields: Node) -> Iterator[tuple[str, Node]]:
     stack = [(type_, fields)]
     while stack:
         name, node = stack.pop()
+        spend(2)
         yield name, node
         shape = GRAMMAR[name]
         for field, value in node.items():
@@ -138,6 +142,7 @@ def _check(type_: str, fields: Node, depth: int) -> None:
         if depth == 0:
             raise too_complex()
         depth -= 1
+        spend(NODE * len(level))
         below: list[tuple[str, Node]] = []
         for name, node in level:
             shape = GRAMMAR.get(name)

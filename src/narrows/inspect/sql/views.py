@@ -7,7 +7,7 @@ that cannot be analysed leaves its columns unknown.
 from __future__ import annotations
 
 from narrows.inspect.sql import gather as gathering
-from narrows.inspect.sql import query, tree
+from narrows.inspect.sql import query, tree, work
 from narrows.inspect.sql.analysis import SessionState
 from narrows.inspect.sql.facts import SessionFacts
 from narrows.inspect.sql.limits import LIMITS
@@ -36,6 +36,8 @@ def _derive(gather: gathering.Gather, relation: Relation) -> Shape | None:
         parsed = tree.parse(relation.definition or "", LIMITS)
         found = query.select_node(inner, {parsed[0].type: parsed[0].fields}, None)
     except Refused:
+        if work.is_spent():
+            raise
         return None
     if found.rest is not None or len(found.cells) != len(relation.columns):
         return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 
-from narrows.inspect.sql import INLINE_BYTES, analyse
+from narrows.inspect.sql import analyse_inline
 from narrows.inspect.sql.analysis import Analysis
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
@@ -48,21 +48,22 @@ def known(state: State, text: str, refused: Callable[[Refusal], None]) -> Known 
     if state.fresh is not None and state.fresh[0] == text:
         found, state.fresh = state.fresh[1], None
         return found
-    if len(text) > INLINE_BYTES:
-        hold = state.next_hold()
-        state.held = Held(hold, None, refused, text, state.basis())
-        state.out.add(Analyse(hold, text))
-        return None
-    return learn(state, text, analyse(text, state.context.view, state.session_state()))
+    analysis = analyse_inline(text, state.context.view, state.session_state())
+    if analysis is not None:
+        return learn(state, text, analysis)
+    hold = state.next_hold()
+    state.held = Held(hold, None, refused, text, state.basis())
+    state.out.add(Analyse(hold, text))
+    return None
 
 
-def resolved(state: State, prepared: Prepared) -> Known:
+def resolved(state: State, prepared: Prepared, refused: Callable[[Refusal], None]) -> Known | None:
     """What a statement that SQL prepared does now; its Bind fixes that, so nothing later changes it."""
     assert prepared.execute_text is not None
-    analysis = analyse(prepared.execute_text, state.context.view, state.session_state())
-    if state.is_dirty:
-        analysis = doubted(analysis, state.context.view)
-    made = Known(replace(analysis, text_redacted=prepared.text))
+    found = known(state, prepared.execute_text, refused)
+    if found is None:
+        return None
+    made = Known(replace(found.analysis, text_redacted=prepared.text))
     made.depends_on_names = False
     return made
 

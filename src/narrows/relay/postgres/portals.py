@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from narrows.inspect.sql import INLINE_BYTES
 from narrows.masking.plan import MaskImpossible
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
@@ -51,7 +50,10 @@ def on_bind(state: State, message: Message) -> Taken:
     refused = partial(refuse_extended, state)
     if prepared.execute_text is not None and must_wait_for_names(state):
         return Taken.LATER
-    found = resolved(state, prepared) if prepared.execute_text else known(state, prepared.text, refused)
+    if prepared.execute_text:
+        found = resolved(state, prepared, refused)
+    else:
+        found = known(state, prepared.text, refused)
     if found is None or must_wait_for_names(state, found):
         return Taken.LATER
     parameters = _parameters(bind, prepared)
@@ -118,11 +120,11 @@ def on_execute(state: State, message: Message) -> Taken:
 
 def _known_again(state: State, portal: Portal) -> Known | None:
     """What a portal does, for another execution: it was planned under the facts of its Bind."""
-    view = state.context.view
-    if portal.known.depends_on_names or (portal.view is not view and len(portal.text) > INLINE_BYTES):
-        return known(state, portal.text, partial(refuse_extended, state))
-    state.refresh_cursors()
-    return portal.known
+    if not portal.known.depends_on_names:
+        state.refresh_cursors()
+        if portal.view is state.context.view:
+            return portal.known
+    return known(state, portal.text, partial(refuse_extended, state))
 
 
 def _execute_settled(state: State, message: Message, portal: Portal, found: Known, settled: Settled) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from narrows.inspect.sql import analyse
+from narrows.inspect.sql import analyse_inline
 from narrows.inspect.sql.analysis import SessionState, View
 from narrows.inspect.sql.facts import FactTracker, SessionFacts
 from narrows.model.reason import Reason
@@ -64,7 +64,9 @@ def decide(wanted: Wanted, view: View) -> Start | Refusal:
     if not wanted.values:
         return Start({}, SessionFacts(), None)
     text = "; ".join(_set(name, value) for name, value in wanted.values.items())
-    analysis = analyse(text, view, SessionState())
+    analysis = analyse_inline(text, view, SessionState())
+    if analysis is None:
+        return Refusal(Reason.TOO_COMPLEX, "the start-up packet makes too many settings")
     if analysis.refusal is not None:
         return analysis.refusal
     tracker = FactTracker()

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from narrows.core import CopyRun, PgBackend, PgFrontend
-from narrows.inspect.sql import INLINE_BYTES, DeclareCursor, PrepareStatement, analyse
+from narrows.inspect.sql import INLINE_BYTES, DeclareCursor, PrepareStatement, analyse_inline
 from narrows.inspect.sql.analysis import Analysed, SessionState
 from narrows.inspect.sql.facts import FactTracker
 from narrows.model.refusal import Refusal
 from narrows.model.verdict import Settled
 from narrows.relay.machine import Close, Hold, Withdraw
-from narrows.relay.postgres.known import Basis, Known, Texts, basis_of, one
+from narrows.relay.postgres.known import Basis, Known, Texts, basis_of, doubted, one
 from narrows.relay.postgres.masks import Masks
 from narrows.relay.postgres.names import Names, Portal, Prepared
 from narrows.relay.postgres.outbox import Outbox
@@ -197,14 +197,22 @@ class State:
     def refresh_cursors(self) -> None:
         """Analyse open portals anew under the facts of their Bind: FETCH and Execute are masked by today's labels."""
         view = self.context.view
+        letters = INLINE_BYTES
         for portal in self.names.portals.confirmed.values():
-            if portal.view is not view and len(portal.text) <= INLINE_BYTES:
-                portal.known = self._again(portal)
-                portal.view = view
+            if portal.view is view:
+                continue
+            letters -= len(portal.text)
+            again = self._again(portal) if letters >= 0 else None
+            if again is not None:
+                portal.known, portal.view = again, view
+            else:  # it takes long, so the worst is believed of it
+                portal.known = Known(doubted(portal.known.analysis, view))
 
-    def _again(self, portal: Portal) -> Known:
+    def _again(self, portal: Portal) -> Known | None:
         view = self.context.view
-        analysis = analyse(portal.text, view, SessionState(portal.facts, self.names.prepared()))
+        analysis = analyse_inline(portal.text, view, SessionState(portal.facts, self.names.prepared()))
+        if analysis is None:
+            return None
         effects = analysis.parts[0].effects if analysis.parts else ()
         for effect in effects:
             if isinstance(effect, DeclareCursor | PrepareStatement):

@@ -155,7 +155,7 @@ class AnalysisPool:
     async def _ask(self, worker: _Worker, text: str, view: View, state: SessionState) -> Analysis:
         number = await self._show(worker, view)
         request = ("analyse", number, text, state, self.limits.timeout_s)
-        await _send(worker, await _dump(request, len(text)))
+        await _send(worker, await _dump(request, len(text) + _letters(state)))
         kind, answer, is_last = await _receive(worker)
         if is_last:
             await self._end(worker)
@@ -224,6 +224,11 @@ async def _dump(value: object, size: int) -> bytes:
     if size < THREAD_BYTES:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return await asyncio.to_thread(pickle.dumps, value, pickle.HIGHEST_PROTOCOL)
+
+
+def _letters(state: SessionState) -> int:
+    """How much text a session's state holds; an EXECUTE of nine letters may need sixteen million."""
+    return sum(len(each.text) for named in (state.prepared, state.cursors) for each in named.values())
 
 
 class _Answers(pickle.Unpickler):
