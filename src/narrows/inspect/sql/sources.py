@@ -237,21 +237,18 @@ def _sides(scope: Scope, before: int) -> Scope:
     return replace(_around(scope), sources=scope.sources[before:], merged=scope.merged)
 
 
-def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:
-    sides = [(side, _by_name(side)) for side in (left, right)]
-    for name in shared:
-        for side, cells in sides:
-            found = [cell.taint for cell in cells.get(name, ())]
-            gather.filter(CLEAN.union(*found) if found else side.rest or CLEAN, "join")
-
-
 def _by_name(shape: Shape) -> dict[str, list[Cell]]:
-    """The columns of each name, in order."""
-    spend(2 * len(shape.cells))
     found: dict[str, list[Cell]] = {}
     for name, cell in shape.cells:
         found.setdefault(name, []).append(cell)
     return found
+
+
+def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:
+    for side in (left, right):
+        cells = _by_name(side)
+        taints = [cell.taint for name in shared for cell in cells.get(name, (Cell(side.rest or CLEAN),))]
+        gather.filter(CLEAN.union(*taints), "join")
 
 
 def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Shape:
@@ -259,10 +256,8 @@ def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Sh
     exports = left.exports | right.exports
     if left.rest is not None or right.rest is not None:
         return Shape((), left.taint | right.taint, exports)
-    ours, theirs = (_by_name(side) if shared else {} for side in (left, right))
+    ours, theirs, names = _by_name(left), _by_name(right), frozenset(shared)
     merged = tuple((name, _merged(ours.get(name, []), theirs.get(name, []), kind)) for name in shared)
-    names = frozenset(shared)
-    spend(2 * (len(left.cells) + len(right.cells)) + 10 * len(shared))
     others = tuple((name, cell) for name, cell in (*left.cells, *right.cells) if name not in names)
     return Shape(merged + others, None, exports)
 
