@@ -72,7 +72,9 @@ def test_a_label_that_names_nothing_is_told(shop15: Database) -> None:
     """A misspelt column would be shown to everybody; doctor and the log say so."""
     labels = "columns:\n  shop:\n    public.customers: {sssn: ssn, card: card}\n    public.nobody: {x: pii}\n"
     with gateway.started(shop15, files={"labels.yaml": labels}) as gw:
-        assert gw.psql("alice", "select card from customers where id = 1").stdout.strip() == "************1111"
+        assert (
+            gw.psql("alice", "select card from customers where id = 1").stdout.strip() == "************1111"
+        )
         told = gw.narrows("doctor", "--config", str(gw.directory), is_ok=False)
         assert "public.customers.sssn" in told
         assert "public.nobody.x" in told

@@ -38,7 +38,8 @@ class StoreProvider:
             row = rows.find(connection, name)
         if row is None:
             raise CredentialError(
-                f"No credential {name[:128]!r} is stored", f"Store it: `narrows credentials set {name[:128]} --connection CONNECTION`."
+                f"No credential {name[:128]!r} is stored",
+                f"Store it: `narrows credentials set {name[:128]} --connection CONNECTION`.",
             )
         return _open(row, self._keys, binding)
 

@@ -228,7 +228,10 @@ def judge(
 
 def _revoked(token_id: str, owner: str) -> Refused:
     return Refused(
-        Reason.SIGN_IN_FAILED, "This token was revoked; ask an operator for a new one (`narrows tokens create`).", token_id, owner
+        Reason.SIGN_IN_FAILED,
+        "This token was revoked; ask an operator for a new one (`narrows tokens create`).",
+        token_id,
+        owner,
     )
 
 

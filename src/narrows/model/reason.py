@@ -53,8 +53,16 @@ class Reason(Enum):
     BUSY = ("NW025", True, "A limit on concurrent work was reached; try again shortly.")
     INTERNAL = ("NW026", True, "The gateway failed and refused to be safe; tell the operator.")
     # sign-in
-    SIGN_IN_FAILED = ("NW030", False, "The token is not valid; ask an operator for a new one (`narrows tokens create`).")
-    TOKEN_EXPIRED = ("NW031", False, "The token has expired; ask an operator for a new one (`narrows tokens create`).")
+    SIGN_IN_FAILED = (
+        "NW030",
+        False,
+        "The token is not valid; ask an operator for a new one (`narrows tokens create`).",
+    )
+    TOKEN_EXPIRED = (
+        "NW031",
+        False,
+        "The token has expired; ask an operator for a new one (`narrows tokens create`).",
+    )
     PRINCIPAL_DISABLED = ("NW032", False, "This principal is disabled; ask an administrator.")
     TLS_REQUIRED = ("NW033", False, "Connect with sslmode=verify-full: a token is only taken inside TLS.")
     UNKNOWN_CONNECTION = ("NW034", False, "No such connection; `narrows connections` lists yours.")

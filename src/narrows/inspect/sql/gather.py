@@ -84,7 +84,11 @@ class Gather:
             if labelled
             else CLEAN_LABELS
         )
-        if found.nature is Nature.SYSTEM and action is Action.SELECT and found.name not in catalogue.HOLDS_VALUES:
+        if (
+            found.nature is Nature.SYSTEM
+            and action is Action.SELECT
+            and found.name not in catalogue.HOLDS_VALUES
+        ):
             action = Action.SHOW  # browsing the schema is what every client does, not reading a table
         self.need(action, self.names.table(found.schema, found.name), labels)
         for column in labelled.values():
