@@ -282,7 +282,7 @@ def test_a_table_bears_what_its_columns_bear() -> None:
 
 
 def test_a_fact_that_cannot_be_remembered_is_decided_all_the_same() -> None:
-    odd = replace(SELECT, facts={"touches": ["a"]})
+    odd = replace(SELECT, facts={"touches": ["a"]})  # type: ignore[dict-item]
     assert evaluate(READ, query(SAM, odd)).reason is Reason.POLICY_ERROR
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from narrows.inspect.sql import analyse_inline
+from narrows.relay.machine import Side
 from narrows.relay.postgres import asking
 from narrows.wire.postgres import frontend
 from tests.relay.raw import SYNC, bind, execute, query
-from tests.relay.talk import BOUND, IN_BLOCK, PLAIN_VIEW, READY, Side, Talk, complete, fields, row
+from tests.relay.talk import BOUND, IN_BLOCK, PLAIN_VIEW, READY, Talk, complete, fields, row
 
 LONG = "prepare s as select ssn from customers where id in (" + ",".join("1" * 30_000) + ")"
 
@@ -43,11 +47,13 @@ def test_a_bind_of_a_long_text_that_sql_prepared_is_analysed_elsewhere(talk: Tal
 def test_nothing_long_is_parsed_here(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is bound, the loop's own analysis never gets to the end of it."""
     _prepared(talk)
-    inline = asking.analyse_inline
-    answers = []
-    monkeypatch.setattr(
-        asking, "analyse_inline", lambda *given: answers.append(inline(*given)) or answers[-1]
-    )
+    answers: list[object] = []
+
+    def spy(*given: Any) -> object:
+        answers.append(analyse_inline(*given))
+        return answers[-1]
+
+    monkeypatch.setattr(asking, "analyse_inline", spy)
     for _ in range(3):
         talk.client(bind("", "s"), SYNC).analysed().allow().target(BOUND, READY)
     assert answers == [None] * 3
