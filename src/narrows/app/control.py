@@ -34,7 +34,7 @@ from narrows.gate.ports import CannotRecord
 from narrows.gate.settle import settle
 from narrows.identity.base import Refused, SignInContext
 from narrows.identity.local import Issued, NotIssued
-from narrows.inspect.sql import INLINE_BYTES, analyse
+from narrows.inspect.sql import analyse_inline
 from narrows.inspect.sql.analysis import Analysis, SessionState
 from narrows.journal import read, records
 from narrows.journal.export import as_mapping
@@ -170,9 +170,8 @@ class Control:
         except FactsUnavailable as failure:
             return failure.refusal()
         view = parts.targets.view(snapshot)
-        if len(sql.encode()) <= INLINE_BYTES:
-            analysis = analyse(sql, view, SessionState())
-        else:
+        analysis = analyse_inline(sql, view, SessionState())
+        if analysis is None:
             analysis = await parts.analysis.analyse(sql, view, SessionState())
         return analysis.refusal or _statements(analysis)
 

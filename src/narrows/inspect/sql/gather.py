@@ -66,7 +66,7 @@ class Gather:
         facts: Mapping[str, Fact] | None = None,
     ) -> None:
         """The statement needs this operation."""
-        spend(50)
+        spend(150)
         operation = Operation(action, resource, labels, facts or {})
         self.operations.setdefault(operation_key(operation), operation)
         if len(self.operations) > self.limits.operations:

@@ -67,7 +67,7 @@ def walk(type_: str, fields: Node) -> Iterator[tuple[str, Node]]:
     stack = [(type_, fields)]
     while stack:
         name, node = stack.pop()
-        spend(2)
+        spend(5)
         yield name, node
         shape = GRAMMAR[name]
         for field, value in node.items():
