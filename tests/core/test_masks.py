@@ -109,3 +109,21 @@ def test_a_mask_that_cannot_be_applied_cannot_be_made(arguments: dict[str, objec
 
 def test_a_key_does_not_show() -> None:
     assert "topsecret" not in repr(ColumnMask(MaskOp.HASH, key=b"topsecret"))
+
+
+def test_cover_stands_in_place_of_null_too() -> None:
+    """Where an expression is NULL follows from the values in it: `nullif(substr(ssn, 1, 1), '0')`."""
+    from narrows.core import ColumnMask, CopyPlan, MaskOp, PgBackend, Plan
+    from narrows.wire.postgres import backend
+
+    cover = ColumnMask(MaskOp.COVER, text=b"***")
+    masked = PgBackend()
+    masked.set_plan(Plan((ColumnMask(), cover)))
+    masked.receive(
+        backend.build(backend.DataRow((b"1", None))) + backend.build(backend.DataRow((None, b"x")))
+    )
+    rows = masked.next()
+    expected = backend.build(backend.DataRow((b"1", b"***"))) + backend.build(backend.DataRow((None, b"***")))
+    assert rows is not None
+    assert (rows.data, rows.masked) == (expected, 2)  # type: ignore[union-attr]
+    assert CopyPlan((cover,)).columns == (cover,)

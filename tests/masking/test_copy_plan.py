@@ -36,7 +36,7 @@ def ops(*args: object) -> list[str]:
 
 def test_each_column_has_its_mask() -> None:
     assert ops(OUT, reach(SSN), {SSN: Rung.PARTIAL}) == ["pass", "keep_last", "pass"]
-    assert ops(OUT, reach(SSN, is_derived=True), {SSN: Rung.TOKEN}) == ["pass", "hash", "constant"]
+    assert ops(OUT, reach(SSN, is_derived=True), {SSN: Rung.TOKEN}) == ["pass", "hash", "cover"]
 
 
 def test_the_options_are_those_of_the_copy() -> None:

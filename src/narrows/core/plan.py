@@ -1,6 +1,6 @@
 """What is done to each column of a result: the words in which masking speaks to the core.
 
-Laws: NULL stays NULL under every operation; a plan is checked when it is made, so that applying it cannot
+Laws: NULL stays NULL under every operation but COVER; a plan is checked when it is made, so that applying it cannot
 fail; a key never shows.
 """
 
@@ -22,6 +22,7 @@ _TEXT_DELIMITERS_REFUSED = b"\\.abcdefghijklmnopqrstuvwxyz0123456789"
 class MaskOp(Enum):
     PASS = "pass"  # noqa: S105 - an operation, not a password
     CONSTANT = "constant"
+    COVER = "cover"
     KEEP_LAST = "keep_last"
     HASH = "hash"
     NULL = "null"
@@ -31,7 +32,8 @@ class MaskOp(Enum):
 class ColumnMask:
     """One operation with its arguments; those that it does not use are ignored.
 
-    CONSTANT shows `text`. KEEP_LAST shows the last `keep` characters (UTF-8 code points) and `fill` for
+    CONSTANT shows `text`; COVER too, and in place of NULL as well: where an expression gives NULL follows from
+    the values in it. KEEP_LAST shows the last `keep` characters (UTF-8 code points) and `fill` for
     each before them; a value of at most `2 * keep` characters is filled whole, and one that is not UTF-8
     is filled byte for byte. HASH shows the first `length` hex digits of HMAC-SHA256(key, value).
     """

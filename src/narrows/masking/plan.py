@@ -10,15 +10,16 @@ The rule for an output column, in this order:
 4. Anything else (an expression, a whole row, a view's column): it passes where no labelled value can be in
    it, or all that could be are raw for this caller; else the strictest mask.
 
-A type that cannot hold the mask becomes NULL.
+A type that cannot hold the mask becomes NULL. By rules 3 and 4 NULL is covered as well: where an expression is NULL
+follows from the values in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from narrows.core import COPY_PASS_ALL, PASS, PASS_ALL, ColumnMask, CopyPlan, Plan
+from narrows.core import COPY_PASS_ALL, PASS, PASS_ALL, ColumnMask, CopyPlan, MaskOp, Plan
 from narrows.masking import types
 from narrows.masking.bearers import Bearers, bearers_of
 from narrows.masking.operators import build_mask, strictness
@@ -150,7 +151,12 @@ def _column_mask(situation: Situation, oid: int, attnum: int, type_oid: int, for
         return _labelled_mask(situation, situation.rung(column), names, family, format_)
     if _passes(situation, oid, attnum):
         return PASS
-    return build_mask(STRICTEST, Site(family, format_))
+    return covering(build_mask(STRICTEST, Site(family, format_)))
+
+
+def covering(mask: ColumnMask) -> ColumnMask:
+    """The same in place of NULL too: in a value that was made of others, NULL is an answer."""
+    return replace(mask, op=MaskOp.COVER) if mask.op is MaskOp.CONSTANT else mask
 
 
 def _borne(situation: Situation, oid: int, attnum: int) -> tuple[Resource, frozenset[str]] | None:

@@ -84,6 +84,14 @@ async def test_a_worker_is_started_when_needed_and_kept(pool: AnalysisPool) -> N
     assert first["threads"] == 1, "not a fork of ours"
 
 
+async def test_a_large_parent_does_not_end_a_worker(pool: AnalysisPool) -> None:
+    """The kernel counts the peak of a process from before its exec."""
+    ballast = bytearray(300 * MIB)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    first = await seen(pool)
+    assert (await seen(pool))["pid"] == first["pid"]
+
+
 async def test_a_worker_is_told_no_secret(pool: AnalysisPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NARROWS_MASTER_KEY", "secret")
     environment = (await seen(pool))["environment"]

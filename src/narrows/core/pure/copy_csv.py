@@ -10,6 +10,7 @@ import re
 
 from narrows.core.plan import CopyPlan
 from narrows.core.pure.copying import fault, written_changes
+from narrows.core.pure.masks import Cover
 
 
 class CsvFormat:
@@ -50,7 +51,7 @@ class CsvFormat:
         masked = 0
         for index, change in self._changes:
             field = fields[index]
-            if field != self._null:
+            if field != self._null or type(change) is Cover:
                 fields[index] = change if isinstance(change, bytes) else change(field)
                 masked += 1
         return self._delimiter.join(fields), masked

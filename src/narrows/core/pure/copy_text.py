@@ -11,6 +11,7 @@ import re
 
 from narrows.core.plan import CopyPlan
 from narrows.core.pure.copying import fault, written_changes
+from narrows.core.pure.masks import Cover
 from narrows.wire.errors import ProtocolError
 
 _LETTERS = {b"\b": b"b", b"\f": b"f", b"\n": b"n", b"\r": b"r", b"\t": b"t", b"\v": b"v"}
@@ -44,7 +45,7 @@ class TextFormat:
         masked = 0
         for index, change in self._changes:
             field = fields[index]
-            if field != self._null:
+            if field != self._null or type(change) is Cover:
                 fields[index] = change if isinstance(change, bytes) else change(field)
                 masked += 1
         return self._delimiter.join(fields), masked

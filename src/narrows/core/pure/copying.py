@@ -45,7 +45,7 @@ def written_changes(
 
 def _written(change: masks.Mask | bytes | None, read: masks.Mask, write: masks.Mask) -> masks.Mask | bytes:
     if isinstance(change, bytes):
-        return write(change)
+        return type(change)(write(bytes(change)))
     assert change is not None, "PASS and NULL are not asked here"
     function: Callable[[bytes], bytes] = change
     return lambda field: write(function(read(field)))

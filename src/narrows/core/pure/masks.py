@@ -1,6 +1,7 @@
 """What each operation does to one value.
 
-Laws: an operation is a function of the value and its arguments alone; it is never given NULL; KEEP_LAST
+Laws: an operation is a function of the value and its arguments alone; it is never given NULL (COVER needs no
+value); KEEP_LAST
 never shows more than `keep` characters, nor more than half.
 """
 
@@ -14,6 +15,13 @@ from functools import lru_cache
 from narrows.core.plan import ColumnMask, MaskOp
 
 Mask = Callable[[bytes], bytes]
+
+
+class Cover(bytes):
+    """What stands in place of every value, NULL included."""
+
+    __slots__ = ()
+
 
 _LENGTH = struct.Struct(">i").pack
 _NULL = b"\xff\xff\xff\xff"
@@ -61,6 +69,8 @@ def change(mask: ColumnMask) -> Mask | bytes | None:
     match mask.op:
         case MaskOp.CONSTANT:
             return mask.text
+        case MaskOp.COVER:
+            return Cover(mask.text)
         case MaskOp.KEEP_LAST:
             return keep_last(mask.keep, mask.fill)
         case MaskOp.HASH:
@@ -78,7 +88,7 @@ def field_change(mask: ColumnMask) -> Mask | bytes | None:
     if made is None:
         return None
     if isinstance(made, bytes):
-        return _LENGTH(len(made)) + made
+        return type(made)(_LENGTH(len(made)) + made)
     return _short_field(mask, made) if mask.op is MaskOp.KEEP_LAST else _field(made)
 
 

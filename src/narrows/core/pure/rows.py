@@ -114,6 +114,11 @@ def mask_fields(
                 masked += 1
                 field = kept = after
             elif length == -1:
+                if type(change) is masks.Cover:
+                    pieces += (data[kept:field], change)
+                    grown += len(change) - 4
+                    masked += 1
+                    kept = value
                 field = value
             else:
                 raise _fault()
