@@ -22,12 +22,15 @@ _ANNOUNCED = re.compile(
     r"password|passwd|secret|connection|conninfo|options|crypt|hmac|narrows\s*\.|://|dblink|set_config",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"(?i)\b(password|passwd|pwd|secret|passphrase)\s*=")
+_NAMED = re.compile(r"(?i)\b(password|passwd|pwd|secret|passphrase)\s*=\s*")
 _USER = re.compile(r"://[^/:@]+:[^@]")
 _PASSWORD_IN_CODE = re.compile(r"(?i)\bpassword\s+(?!null\b)(?=[^\s;])")
-_QUOTED = re.compile(r"(?i)e?'(?:[^']|'')*'")
+_QUOTED = re.compile(
+    r"""(?i)e?(?:''(?:\\.|[^'])*(?:''|\Z)|'(?:\\.|[^'\\]|'')*(?:'|\Z)|"(?:\\.|[^"\\])*(?:"|\Z))""", re.DOTALL
+)
 _DOLLARS = re.compile(r"\$\w*\$")
-_BARE = re.compile(r"[^\s;]+")
+_BARE = re.compile(r"(?:\\+.|[^\s;])+", re.DOTALL)
+_WORD = re.compile(r"\S+")
 _UNPARSED = re.compile(
     r"(?i)password|passwd|secret|conninfo|\bconnection\s+'|\boptions\s*\(|://[^/\s]*@|narrows\s*\."
 )
@@ -95,10 +98,10 @@ def _spans(text: str, source: bytes, parsed: Sequence[Parsed]) -> set[Span]:
     spans: set[Span] = set()
     for begin, end in literals:
         content = source[begin:end].decode()
-        if begin in starts or _holds_password(content):
+        if begin in starts:
             spans.add((begin, end, HIDDEN))
         else:
-            spans |= _in_code(content, begin)
+            spans |= _in_literal(content, begin)
     return spans
 
 
@@ -118,16 +121,41 @@ def _literals(text: str, source: bytes) -> Iterator[tuple[int, int]]:
         yield begin, seen_bytes
 
 
-def _in_code(content: str, begin: int) -> set[Span]:
-    """`PASSWORD '...'` inside the body of a function or of DO."""
+def _in_literal(content: str, begin: int) -> set[Span]:
+    """The secrets of a literal, each by itself: what else a body of code says did run and is to be read."""
+    content = content[: len(content) - _closing(content)]
+    found = sorted(
+        (*_announced(content, _PASSWORD_IN_CODE), *_announced(content, _NAMED), *_in_urls(content))
+    )
+    joined: list[tuple[int, int]] = []
+    for first, last in found:
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
     spans = set()
-    at = 0
-    while (match := _PASSWORD_IN_CODE.search(content, at)) is not None:
-        at = _value_end(content, match.end())
-        spend(len(content) // 50)
-        start = begin + len(content[: match.end()].encode())
-        spans.add((start, start + len(content[match.end() : at].encode()), SECRET.encode()))
+    for first, last in joined:
+        start = begin + len(content[:first].encode())
+        spans.add((start, start + len(content[first:last].encode()), SECRET.encode()))
     return spans
+
+
+def _closing(content: str) -> int:
+    """The length of what ends a literal: a quote, or its dollar tag."""
+    tag = _DOLLARS.match(content)
+    return len(tag[0]) if tag is not None else 1
+
+
+def _announced(content: str, announcement: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """What stands behind `PASSWORD` in code, or `password =` in a connection string."""
+    at = 0
+    while (match := announcement.search(content, at)) is not None:
+        at = max(_value_end(content, match.end()), match.end())
+        spend(len(content) // 50)
+        if at > match.end():
+            yield match.end(), at
+        else:
+            at += 1
 
 
 def _value_end(content: str, begin: int) -> int:
@@ -139,17 +167,15 @@ def _value_end(content: str, begin: int) -> int:
     return found.end() if found is not None else begin + 1
 
 
-def _holds_password(content: str) -> bool:
-    """`password=...`, or `://user:password@` within a word."""
-    if _NAMED.search(content):
-        return True
+def _in_urls(content: str) -> Iterator[tuple[int, int]]:
+    """The password of `://user:password@` within a word."""
     if "://" not in content or "@" not in content:
-        return False
-    for word in content.split():
-        user = _USER.search(word)
-        if user is not None and word.rfind("@") >= user.end():
-            return True
-    return False
+        return
+    for word in _WORD.finditer(content):
+        user = _USER.search(word[0])
+        at = word[0].rfind("@")
+        if user is not None and at >= user.end():
+            yield word.start() + user.end() - 1, word.start() + at
 
 
 def _secrets(type_: str, fields: Node) -> Iterator[int]:
