@@ -38,6 +38,9 @@ from narrows.relay.machine import (
 )
 from narrows.runtime.conduit import LINGER_S, Conduit
 
+ASKS_PER_TURN = 32
+"""Statements of one session that are settled before the others have their turn, however small they are."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -113,6 +116,7 @@ class SessionDriver:
         self._spawn = spawn
         self._queue: deque[Command] = deque()
         self._is_running = False
+        self._asked = 0
         self._writable = {Side.CLIENT: True, Side.UPSTREAM: True}
         self._waiting: dict[int, asyncio.Task[None]] = {}
         self._blocked = False
@@ -134,12 +138,20 @@ class SessionDriver:
             side = self._sides[conduit]
             if side is Side.CLIENT:
                 self.used_at = self._loop.time()
+                if not self._blocked:
+                    self._asked = 0
             self._run(self._guarded(lambda: self.machine.receive(side, data)))
 
     def on_end(self, conduit: Conduit, _error: Exception | None) -> None:
         if self._close_reason is None:
             side = self._sides[conduit]
-            self._run(self._guarded(lambda: self.machine.closed(side)))
+            commands = self._guarded(lambda: self.machine.closed(side))
+            if self._blocked:  # what waits its turn never gets one; what must still be done is done now
+                for command in commands:
+                    if isinstance(command, Cancel | Finished):
+                        self._carry_out(command)
+            else:
+                self._run(commands)
             if self._close_reason is None:
                 self._close(f"{side.value} went away")
 
@@ -210,7 +222,12 @@ class SessionDriver:
         match command:
             case Send(to, data):
                 self._out[to].append(data)
+            case Ask() if self._asked >= ASKS_PER_TURN:
+                self._queue.appendleft(command)
+                self._blocked = True
+                self._loop.call_soon(self._next_turn)
             case Ask(hold, statement):
+                self._asked += 1
                 self.statements += 1
                 self._await(hold, self._settle(hold, statement))
             case Finished(outcome):
@@ -247,6 +264,10 @@ class SessionDriver:
         if rest is not None:
             self._blocked = True
             self._spawn(rest).add_done_callback(self._unblock)
+
+    def _next_turn(self) -> None:
+        self._asked = 0
+        self._unblock(None)
 
     def _unblock(self, _: object) -> None:
         self._blocked = False
