@@ -122,7 +122,7 @@ def test_a_wrong_token(world: World) -> None:
     ):
         said = _fails(world, password=token)
         assert "NW030" in said
-        assert "narrows login" in said
+        assert "narrows tokens create" in said
         assert token not in said
     assert _journalled(world, "SIGN_IN_FAILED").is_accepted is False
 
@@ -136,7 +136,7 @@ def test_an_expired_token(world: World) -> None:
     time.sleep(1.2)
     said = _fails(world, password=made["secret"])
     assert "NW031" in said
-    assert "narrows login" in said
+    assert "narrows tokens create" in said
     _journalled(world, "TOKEN_EXPIRED")
 
 
@@ -145,7 +145,7 @@ def test_a_revoked_token(world: World) -> None:
     world.gateway.operate("tokens", "revoke", made["id"])
     said = _fails(world, password=made["secret"])
     assert "NW03" in said
-    assert "narrows login" in said
+    assert "narrows tokens create" in said
     assert "revoked" in said
 
 

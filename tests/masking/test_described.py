@@ -93,7 +93,7 @@ def test_a_result_of_a_real_server_is_masked_by_its_description(shop: Database) 
     ]  # fmt: skip
     assert masks("SELECT people, ssn || '', 1, ssn AS city FROM people") == [
         "null",
-        "constant",
+        "cover",
         "null",
         "keep_last",
     ]

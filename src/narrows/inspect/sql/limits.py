@@ -30,7 +30,7 @@ class Limits:
     """WITH RECURSIVE inside WITH RECURSIVE: each is walked twice."""
     operations: int = 2_000
     """Distinct ones, of all statements of one text together."""
-    steps: int = 50_000_000
+    steps: int = 120_000_000
     """What `work` counts: about five seconds."""
     is_inline: bool = False
     """Where the steps run out, another process takes over with more of them."""

@@ -43,8 +43,8 @@ class Parsed:
 
 def parse(text: str, limits: Limits) -> list[Parsed]:
     """The statements of a text in order; raises Refused."""
-    spend(LETTER * len(text))
     source = _encode(text, limits)
+    spend(LETTER * len(text))
     if copies.multiplies(text):
         raise too_complex()
     try:
