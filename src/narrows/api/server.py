@@ -51,7 +51,7 @@ class Listeners:
 def bind(addresses: tuple[Address, ...], control_socket: Path | None) -> Listeners:
     """Bind every listener, or none: ListenError."""
     with contextlib.ExitStack() as opened:
-        tcp = tuple(opened.enter_context(_bind_tcp(address)) for address in addresses)
+        tcp = tuple(opened.enter_context(bind_tcp(address, "control_listen")) for address in addresses)
         unix = opened.enter_context(_bind_unix(control_socket)) if control_socket else None
         opened.pop_all()
     return Listeners(tcp, unix)
@@ -148,7 +148,8 @@ def _peer(connection: Any) -> Peer | None:
     return Peer(uid=uid, pid=pid)
 
 
-def _bind_tcp(address: Address) -> socket.socket:
+def bind_tcp(address: Address, setting: str) -> socket.socket:
+    """A listening socket; ListenError names the setting to change."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -157,7 +158,7 @@ def _bind_tcp(address: Address) -> socket.socket:
         bound.listen(128)
     except OSError as error:
         bound.close()
-        raise ListenError(f"cannot listen on {address} (control_listen): {error.strerror}") from error
+        raise ListenError(f"cannot listen on {address} ({setting}): {error.strerror or error}") from error
     return bound
 
 

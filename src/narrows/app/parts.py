@@ -128,11 +128,11 @@ def build(config: Config, flags: Mapping[str, str], stack: ExitStack) -> Parts:
     pool = Pool()
     stack.callback(pool.close)
 
-    keys = load_or_create(state / "keys")
-    journal = _open_journal(settings, state, keys)
+    keys = load_or_create(config.keys_directory)
+    journal = _open_journal(config, keys)
     stack.callback(journal.close)
     recorder = Recorder(journal, metrics)
-    indexer = Indexer(state / "journal", StoreSink(store))
+    indexer = Indexer(config.journal_directory, StoreSink(store))
     stack.callback(indexer.stop)
 
     live_directory = directories.LiveDirectory(directory_of(config))
@@ -202,12 +202,13 @@ def _state_directory(settings: Settings) -> Path:
     return state
 
 
-def _open_journal(settings: Settings, state: Path, keys: Keys) -> Journal:
+def _open_journal(config: Config, keys: Keys) -> Journal:
+    settings = config.settings
     limits = JournalLimits(
         segment_bytes=settings.journal_segment_bytes, checkpoint_s=settings.journal_checkpoint_s
     )
     return Journal.open(
-        state / "journal",
+        config.journal_directory,
         keys,
         durability=Durability(settings.journal_durability),
         limits=limits,

@@ -178,21 +178,9 @@ class _Life:
 def _bound(addresses: tuple[Address, ...]) -> Iterator[list[socket.socket]]:
     """Listening sockets for every address, or none."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(_bind(address)) for address in addresses]
-
-
-def _bind(address: Address) -> socket.socket:
-    try:
-        family, kind, proto, _, where = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, proto)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(where)
-    except OSError as failure:
-        message = f"cannot listen on {address}: {failure.strerror or failure}; change postgres_listen"
-        raise control_server.ListenError(message) from failure
-    return bound
+        yield [
+            stack.enter_context(control_server.bind_tcp(address, "postgres_listen")) for address in addresses
+        ]
 
 
 def _announce(parts: Parts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from narrows.model.principal import Principal
@@ -41,7 +41,3 @@ class Session:
     task: tuple[str, ...] = ()
     """Path from the root task; empty where the caller has none."""
     mode: Mode = Mode.ENFORCE
-
-    def with_principal(self, principal: Principal) -> Session:
-        """The same session with the groups that hold now."""
-        return replace(self, principal=principal)

@@ -282,10 +282,3 @@ class SnapshotKeeper:
             failures=entry.failures,
             read_s=entry.read_s,
         )
-
-
-def _why(error: Exception) -> str:
-    """The part of a failure that a caller may see."""
-    if isinstance(error, UpstreamUnavailable):
-        return error.failed.fault.message
-    return str(error) if isinstance(error, FactsUnavailable) else "reading it failed"
