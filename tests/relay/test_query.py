@@ -10,6 +10,7 @@ from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.verdict import Effect, RecordObligation, Verdict, mint
 from narrows.relay.machine import Cancel, Close, Own, SchemaChanged, Side, Withdraw
+from narrows.relay.postgres.probe import TEMPORARY
 from narrows.relay.postgres.refusal import FAILING_TEXT
 from narrows.wire.postgres import backend, frontend
 from tests.relay.talk import (
@@ -242,12 +243,17 @@ def test_unseen_code_is_followed_by_our_own_show(talk: Talk) -> None:
     assert [command.text for command in talk.others if isinstance(command, Own)] == [
         "SHOW search_path",
         "SHOW role",
+        TEMPORARY,
     ]
     assert b"SHOW search_path" in talk.taken(Side.UPSTREAM)
     shown: list[backend.BackendMessage] = [backend.ParseComplete(), backend.BindComplete()]
     ends: list[backend.BackendMessage] = [complete("SHOW"), backend.CloseComplete(), backend.CloseComplete()]
-    talk.target(*shown, row(b'"$user", public'), *ends, *shown, row(b"none"), *ends, READY)
-    talk.to_client().asked("select 1")
+    talk.target(*shown, row(b'"$user", public'), *ends, *shown, row(b"none"), *ends)
+    talk.target(*shown, row(b'["notes"]'), *ends, READY)
+    talk.to_client().asked("select 1").allow()
+    talk.target(fields("?column?"), complete("SELECT 0"), READY).taken(Side.CLIENT)
+    talk.client(Query("select upper(body) from notes"))
+    assert list(talk.asks[-1][1].disclosures), "code made a temporary table of that name, and filled it"
 
 
 def test_a_search_path_changed_unseen_ends_the_session(talk: Talk) -> None:

@@ -1,17 +1,18 @@
-"""One mask for each column of a result, decided from its description before the first row.
+"""One mask for each column of a result, decided from its provenance and its description before the first row.
 
 The rule for an output column, in this order:
 
-1. It is a labelled column of a relation (by OID and attribute number, by what the analysis found, or by a
-   parent's column of the same name): the mask of its rung; the strictest where no rung was given.
-2. It is a column of a plain table of the snapshot, and not labelled: it passes.
-3. It is of a relation, or a column, that the snapshot does not know: the snapshot is out of date or the
-   relation temporary. The strictest mask, unless all that the analysis found is raw for this caller.
-4. Anything else (an expression, a whole row, a view's column): it passes where no labelled value can be in
-   it, or all that could be are raw for this caller; else the strictest mask.
+1. The description says that it is a labelled column of a relation (by OID and attribute number, or by a parent's
+   column of the same name): the mask of its rung, whatever the analysis found; the strictest where no rung was given.
+2. The description says that it is a column of a plain table of the snapshot, and not labelled: it passes.
+3. The analysis found which labelled columns are in it. None: it passes, unless the description names a relation or
+   column that neither the snapshot nor the session knows. Unchanged values: the mask of the lowest of their rungs.
+   Anything made of them: raw where all of them are, else the strictest mask.
+4. The analysis does not know: it passes only where all that could be in it is raw for this caller.
 
-A type that cannot hold the mask becomes NULL. By rules 3 and 4 NULL is covered as well: where an expression is NULL
-follows from the values in it.
+Where analysis and description disagree (the number of columns, or which relation's column one is) there is no plan:
+the snapshot is out of date. A type that cannot hold the mask becomes NULL. By rules 3 and 4 NULL is covered as well,
+but for unchanged values: where an expression is NULL follows from the values in it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from narrows.masking import types
 from narrows.masking.bearers import Bearers, bearers_of
 from narrows.masking.operators import build_mask, strictness
 from narrows.masking.operators.site import Site
-from narrows.model.copy import Copy, CopyColumn, CopyDirection, CopyFormat
+from narrows.model.copy import Copy, CopyDirection, CopyFormat
 from narrows.model.label import Label, Labels, MaskRule, OperatorKind, Rung
-from narrows.model.reach import Reach
+from narrows.model.reach import Output, Reach
 from narrows.model.resource import Resource
 from narrows.model.snapshot import RelationKind, Snapshot
 from narrows.model.verdict import MaskObligation
@@ -40,6 +41,10 @@ _PLAIN = (RelationKind.TABLE, RelationKind.PARTITIONED)
 
 class MaskImpossible(Exception):
     """The result cannot be masked as policy asks; select fewer columns or use another format."""
+
+
+class Disagreement(MaskImpossible):
+    """The target describes another result than its schema gave reason to expect; try again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,26 @@ def build_plan(
         return PASS_ALL
     situation = Situation(reach, masks, snapshot, labels, bearers_of(snapshot, labels), key)
     each = _formats(formats, len(fields))
+    outputs = _outputs(situation, [(one.table_oid, one.attnum) for one in fields])
     columns = tuple(
-        _column_mask(situation, one.table_oid, one.attnum, one.type_oid, format_)
-        for one, format_ in zip(fields, each, strict=True)
+        _column_mask(situation, output, one.table_oid, one.attnum, one.type_oid, format_)
+        for one, output, format_ in zip(fields, outputs, each, strict=True)
     )
     return Plan(columns)
+
+
+def _outputs(situation: Situation, described: Sequence[tuple[int, int]]) -> Sequence[Output | None]:
+    """What the analysis says of each column, where the description does not contradict it."""
+    outputs = situation.reach.outputs
+    if outputs is None or not described:
+        return [None] * len(described)
+    if len(outputs) != len(described):
+        raise Disagreement(f"the result has {len(described)} columns, {len(outputs)} were expected")
+    for index, (output, place) in enumerate(zip(outputs, described, strict=True), 1):
+        is_other = output.origin is not None and place != (0, 0) and output.origin != place
+        if is_other and not output.is_overlaid and _borne(situation, *place) is None:
+            raise Disagreement(f"column {index} of the result is another relation's column than expected")
+    return outputs
 
 
 def build_copy_plan(
@@ -101,7 +121,11 @@ def build_copy_plan(
             return COPY_PASS_ALL
         raise MaskImpossible("the columns of this COPY are not known, so it cannot be masked")
     format_ = 1 if copy.format is CopyFormat.BINARY else 0
-    columns = tuple(_copy_column_mask(situation, column, format_) for column in copy.columns)
+    outputs = _outputs(situation, [(0, 0)] * len(copy.columns))
+    columns = tuple(
+        _column_mask(situation, output, column.relation_oid, column.attnum, column.type_oid, format_)
+        for column, output in zip(copy.columns, outputs, strict=True)
+    )
     if all(mask is PASS for mask in columns):
         return COPY_PASS_ALL
     if not copy.encoding_is_utf8 and copy.format is not CopyFormat.BINARY:
@@ -129,10 +153,6 @@ def _copy_plan(copy: Copy, columns: tuple[ColumnMask, ...]) -> CopyPlan:
         raise MaskImpossible(f"a COPY with these options cannot be masked: {failure}") from None
 
 
-def _copy_column_mask(situation: Situation, column: CopyColumn, format_: int) -> ColumnMask:
-    return _column_mask(situation, column.relation_oid, column.attnum, column.type_oid, format_)
-
-
 def _formats(formats: Sequence[int], count: int) -> Sequence[int]:
     if any(format_ not in (0, 1) for format_ in formats):
         raise MaskImpossible("a result format is neither text nor binary")
@@ -143,15 +163,28 @@ def _formats(formats: Sequence[int], count: int) -> Sequence[int]:
     return formats
 
 
-def _column_mask(situation: Situation, oid: int, attnum: int, type_oid: int, format_: int) -> ColumnMask:
+def _column_mask(
+    situation: Situation, output: Output | None, oid: int, attnum: int, type_oid: int, format_: int
+) -> ColumnMask:
     family = types.family(type_oid, situation.bearers.named_text)
     borne = _borne(situation, oid, attnum)
     if borne is not None:
         column, names = borne
         return _labelled_mask(situation, situation.rung(column), names, family, format_)
-    if _passes(situation, oid, attnum):
+    if _is_clean_column(situation, oid, attnum):
         return PASS
-    return covering(build_mask(STRICTEST, Site(family, format_)))
+    strictest = covering(build_mask(STRICTEST, Site(family, format_)))
+    if output is None or output.is_undecided:
+        return PASS if _passes_undecided(situation, oid, attnum) else strictest
+    if _is_unknown_place(situation, oid, attnum) and not output.is_overlaid:
+        return PASS if bool(situation.reach.columns) and situation.is_open else strictest
+    rung = min((situation.rung(column) for column in output.columns), default=Rung.RAW)
+    if rung is Rung.RAW:
+        return PASS
+    if not output.is_same:
+        return strictest
+    names = frozenset[str]().union(*(situation.reach.columns[column] for column in output.columns))
+    return _labelled_mask(situation, rung, names, family, format_)
 
 
 def covering(mask: ColumnMask) -> ColumnMask:
@@ -169,16 +202,28 @@ def _borne(situation: Situation, oid: int, attnum: int) -> tuple[Resource, froze
     return (column, own | found) if column and (own or found) else None
 
 
-def _passes(situation: Situation, oid: int, attnum: int) -> bool:
-    """Whether a column that is not labelled itself may pass."""
-    reach = situation.reach
+def _is_clean_column(situation: Situation, oid: int, attnum: int) -> bool:
+    """A column of a plain table that the snapshot knows, and that bears no label."""
     relation = situation.snapshot.relations.get(oid) if oid else None
+    is_known = attnum < 0 or situation.bearers.resource(oid, attnum) is not None
+    return relation is not None and relation.kind in _PLAIN and bool(attnum) and is_known
+
+
+def _is_unknown_place(situation: Situation, oid: int, attnum: int) -> bool:
+    """The description names what the snapshot does not know: it is out of date, or the relation is the session's."""
+    if oid < FIRST_USER_OID:
+        return False
     is_known = attnum <= 0 or situation.bearers.resource(oid, attnum) is not None
-    if oid >= FIRST_USER_OID and (relation is None or not is_known):
+    return oid not in situation.snapshot.relations or not is_known
+
+
+def _passes_undecided(situation: Situation, oid: int, attnum: int) -> bool:
+    """Whether a column may pass of which the analysis knows nothing."""
+    reach = situation.reach
+    if _is_unknown_place(situation, oid, attnum):
         return bool(reach.columns) and situation.is_open
-    if relation is not None and relation.kind in _PLAIN and attnum:
-        return True
-    is_decided = relation is None and not (reach.is_derived or reach.is_unknown)
+    is_plain = reach.outputs is None and oid not in situation.snapshot.relations
+    is_decided = is_plain and not (reach.is_derived or reach.is_unknown)
     return is_decided or situation.is_open
 
 

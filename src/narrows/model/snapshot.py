@@ -70,6 +70,10 @@ class Function:
     is_definer: bool = False
     returns_set: bool = False
     extension: str | None = None
+    body: str | None = None
+    """Of a function in SQL that runs as its caller and under its caller's settings."""
+    parameters: tuple[str, ...] = ()
+    """Its inputs' names, the empty string for one without; none where it has none by name."""
 
 
 @dataclass(frozen=True, slots=True)

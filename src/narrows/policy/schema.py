@@ -43,7 +43,20 @@ class FactRule:
 
 UNKNOWN = -1
 """A count that is not known; policy sees the greatest number, so that no upper bound holds."""
-FILTER_KINDS = ("constant", "join", "range", "pattern", "order", "group", "other")
+FILTER_KINDS = (
+    "constant",
+    "null",
+    "join",
+    "match",
+    "range",
+    "pattern",
+    "order",
+    "group",
+    "size",
+    "key",
+    "fallible",
+    "other",
+)
 
 CLIENT: tuple[FactRule, ...] = (
     FactRule("address", FactType.ADDRESS, help="where the caller connects from"),
@@ -86,6 +99,9 @@ SQL: tuple[FactRule, ...] = (
 BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
     Action.FILTER: (
         FactRule("kind", FactType.STRING, "other", FILTER_KINDS, "how the column is used in a condition"),
+    ),
+    Action.CALL: (
+        FactRule("is_seen", FactType.BOOL, False, help="whether all that the function does was seen through"),
     ),
     **dict.fromkeys(
         (Action.CONFIGURE, Action.SHOW, Action.CONFIGURE_SERVER, Action.ASSUME_ROLE),

@@ -60,7 +60,7 @@ def snapshot() -> Snapshot:
                 row["language"],
                 row["volatility"],
                 row["definer"],
-                row["extension"],
+                extension=row["extension"],
             )
         )
     return Snapshot(

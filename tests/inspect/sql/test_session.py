@@ -100,23 +100,54 @@ def test_the_start_of_the_session_is_what_reset_returns_to() -> None:
 
 
 def test_temporary_relations_come_and_go_with_transactions() -> None:
-    assert play("CREATE TEMP TABLE t (a int)").facts.temp == {"t"}
-    assert play("BEGIN; CREATE TEMP TABLE t (a int); ROLLBACK").facts.temp == frozenset()
-    assert play("CREATE TEMP TABLE t (a int); DISCARD TEMP").facts.temp == frozenset()
+    def temporary(text: str) -> frozenset[str]:
+        return play(text).facts.overlay.names("pg_temp")
+
+    assert temporary("CREATE TEMP TABLE t (a int)") == {"t"}
+    assert temporary("BEGIN; CREATE TEMP TABLE t (a int); ROLLBACK") == frozenset()
+    assert temporary("CREATE TEMP TABLE t (a int); DISCARD TEMP") == frozenset()
+    drops = "CREATE TEMP TABLE t (a int) ON COMMIT DROP"
+    assert temporary(f"BEGIN; {drops}") == {"t"}
+    assert temporary(f"BEGIN; {drops}; COMMIT") == frozenset()
+    assert temporary(f"BEGIN; SAVEPOINT a; {drops}; ROLLBACK TO a") == frozenset()
+
+
+def test_what_a_transaction_made_is_the_sessions_until_the_snapshot_is_read() -> None:
+    def made(text: str) -> frozenset[str]:
+        return play(text).facts.overlay.names("public")
+
+    assert made("BEGIN; CREATE TABLE t (a int)") == {"t"}
+    assert made("BEGIN; CREATE TABLE t (a int); COMMIT") == {"t"}
+    assert made("BEGIN; CREATE TABLE t (a int); ROLLBACK") == frozenset()
+    tracker = play("BEGIN; CREATE TABLE t (a int); CREATE TEMP TABLE u (a int)")
+    tracker.on_schema_read()
+    assert tracker.facts.overlay.names("public") == {"t"}
+    tracker.apply([sql.Commit()])
+    tracker.on_schema_read()
+    assert tracker.facts.overlay.names("public") == frozenset()
+    assert tracker.facts.overlay.names("pg_temp") == {"u"}
 
 
 def test_dropping_a_temporary_relation_uncovers_what_it_hid() -> None:
     tracker = sql.FactTracker()
     tracker.apply(analyse("CREATE TEMP TABLE payroll (a int)").parts[0].effects)
     state = sql.SessionState(tracker.facts)
-    assert operations(analyse("SELECT * FROM payroll", state)) == {
-        "select pg_temp.payroll",
-        "select public.payroll",
-    }
+    assert operations(analyse("SELECT * FROM payroll", state)) == {"select pg_temp.payroll"}
     drop = analyse("DROP TABLE payroll", state)
-    assert operations(drop) == {"drop pg_temp.payroll", "drop public.payroll"}
+    assert operations(drop) == {"drop pg_temp.payroll"}
     tracker.apply(drop.parts[0].effects)
-    assert tracker.facts.temp == frozenset()
+    state = sql.SessionState(tracker.facts)
+    assert operations(analyse("SELECT name FROM payroll", state)) == {"select public.payroll"}
+
+
+def test_code_that_nobody_sees_leaves_temporary_relations_in_doubt() -> None:
+    tracker = sql.FactTracker()
+    tracker.apply(analyse("CREATE TEMP TABLE payroll (name text)").parts[0].effects)
+    tracker.apply(analyse("SELECT run_sql('x')").parts[0].effects)
+    state = sql.SessionState(tracker.facts)
+    found = analyse("SELECT name FROM payroll", state)
+    assert operations(found) == {"select pg_temp.payroll", "select public.payroll"}
+    assert found.reach.is_unknown
 
 
 def test_equal_facts_have_equal_keys() -> None:

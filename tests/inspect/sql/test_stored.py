@@ -8,7 +8,7 @@ import pytest
 
 from narrows.inspect import sql
 from narrows.model.snapshot import Function
-from tests.inspect.sql.sample import SNAPSHOT, VIEW, analyse, marks
+from tests.inspect.sql.sample import SNAPSHOT, VIEW, analyse, marks, operations
 
 MINE = Function(1, "public", "f", "f", "sql", "v")
 WITH_F = sql.View(replace(SNAPSHOT, functions={**SNAPSHOT.functions, ("public", "f"): (MINE,)}), VIEW.labels)
@@ -23,17 +23,28 @@ def after(*texts: str, path: tuple[str, ...] | None = None) -> sql.SessionState:
     return sql.SessionState(tracker.facts)
 
 
+def made_of(state: sql.SessionState, name: str, schema: str = "pg_temp") -> dict[str, str] | None:
+    """Column -> the labelled columns in it, of a relation that the session sees alone; None where it has none."""
+    relation = state.facts.overlay.get(schema, name)
+    if relation is None or relation.is_gone:
+        return None
+    return {
+        column.name: " ".join(sorted(".".join(each.path[3:]) for each in column.taint))
+        for column in relation.columns
+    }
+
+
 TAINTED = [
-    ("create temp view v as select id, ssn as status from customers", "v"),
-    ("create temp view orders as select id, ssn as status from customers", "orders"),
-    ("create temp table t as select f() as status", "t"),
+    ("create temp view v as select id, ssn as status from customers", "v", "customers.ssn"),
+    ("create temp view orders as select id, ssn as status from customers", "orders", "customers.ssn"),
+    ("create temp table t as select 1 as id, f() as status", "t", "?.?"),
 ]
 
 
-@pytest.mark.parametrize(("made", "name"), TAINTED)
-def test_what_is_temporary_keeps_its_taint(made: str, name: str) -> None:
+@pytest.mark.parametrize(("made", "name", "taint"), TAINTED)
+def test_what_is_temporary_keeps_its_taint(made: str, name: str, taint: str) -> None:
     state = after(made)
-    assert name in state.facts.tainted
+    assert made_of(state, name) == {"id": "", "status": taint}
     for text in (
         f"create table x as select * from {name}",
         f"insert into scratch(k) select status from {name}",
@@ -52,30 +63,44 @@ DROPS = [
 @pytest.mark.parametrize("drop", DROPS)
 def test_a_temporary_relation_is_forgotten_by_its_own_drop_alone(drop: str) -> None:
     made = "create temp table orders as select id, ssn as status from customers"
-    assert "orders" in after(made, drop).facts.tainted
-    assert "orders" not in after(made, "drop table orders").facts.temp
-    assert "orders" not in after(made, "drop table pg_temp.orders").facts.temp
-    assert "orders" in after(made, "drop table if exists orders", path=("public", "pg_temp")).facts.tainted
+    holds = {"id": "", "status": "customers.ssn"}
+    assert made_of(after(made, drop), "orders") == holds
+    assert made_of(after(made, "drop table orders"), "orders") is None
+    assert made_of(after(made, "drop table pg_temp.orders"), "orders") is None
+    drop = "drop table if exists orders"
+    assert made_of(after(made, drop, path=("public", "pg_temp")), "orders") == holds
+    assert analyse(drop, after(made, path=("public", "pg_temp")), WITH_F).parts[0].is_doubtful
 
 
 SHADOWS = [
     (
         ("create temp table t as select id, ssn as status from customers", "alter table t rename to orders"),
         None,
+        "d",
     ),
-    (("create temp table t as select 1 as a", "create view orders as select a, 'x' as status from t"), None),
-    (("create table orders as select 1 as status",), ("pg_temp", "public")),
-    (("create table pg_temp_3.orders as select 1 as status",), None),
+    (
+        (
+            "create temp table t as select 1 as a",
+            "create view orders as select a, 'x' as status from t",
+        ),
+        None,
+        "-",
+    ),
+    (("create table orders as select 1 as status",), ("pg_temp", "public"), "-"),
+    (("create table pg_temp_3.orders as select 1 as status",), None, "-"),
+    (("create table pg_temp.orders(status text)", "select f()"), None, "u"),
 ]
 
 
-@pytest.mark.parametrize(("texts", "path"), SHADOWS)
+@pytest.mark.parametrize(("texts", "path", "mark"), SHADOWS)
 def test_what_shadows_a_table_is_not_taken_for_it(
-    texts: tuple[str, ...], path: tuple[str, ...] | None
+    texts: tuple[str, ...], path: tuple[str, ...] | None, mark: str
 ) -> None:
     state = after(*texts, path=path)
-    assert "orders" in state.facts.temp
-    assert "u" in marks(analyse("select upper(status) from orders", state))
+    assert made_of(state, "orders") is not None
+    found = analyse("select upper(status) from orders", state)
+    assert mark in marks(found)
+    assert "select pg_temp.orders" in operations(found)
 
 
 UNSEEN = """

@@ -10,13 +10,6 @@ from narrows.inspect import sql
 from tests.inspect.sql.sample import VIEW, analyse, marks, operations, reason
 
 MIXED = """
-CREATE TABLE t (a int); SELECT * FROM t
-CREATE TABLE t (a int); INSERT INTO t VALUES (1)
-CREATE TEMP TABLE customers AS SELECT name AS ssn FROM public.customers; SELECT * FROM customers
-DROP TABLE victim; SELECT * FROM victim
-ALTER TABLE victim RENAME TO v2; SELECT * FROM v2
-ALTER TABLE scratch ADD COLUMN x text; UPDATE scratch SET x = 'a'
-CREATE VIEW v AS SELECT 1; SELECT 1 FROM v
 CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT f()
 CREATE SCHEMA s; CREATE TABLE s.t (a int)
 CREATE TYPE mood AS ENUM ('a'); SELECT name::mood FROM orders, scratch
@@ -28,10 +21,37 @@ RESET ALL; SELECT * FROM scratch
 DO 'BEGIN END'; SELECT * FROM scratch
 SELECT run_sql('x'); SELECT * FROM scratch
 CALL proc_out('x'); SELECT * FROM scratch
-PREPARE p AS SELECT * FROM scratch; DROP TABLE scratch; EXECUTE p
 BEGIN; CREATE TABLE t (a int); COMMIT; TABLE t
 CREATE EXTENSION hstore; SELECT * FROM orders
+BEGIN; CREATE OR REPLACE VIEW v_contacts AS SELECT 1 AS id; ROLLBACK; SELECT * FROM v_contacts
+BEGIN; CREATE OR REPLACE VIEW v_orders AS SELECT ssn AS name FROM customers; COMMIT; SELECT * FROM v_orders
 """.strip().splitlines()
+
+
+TOLD = """
+CREATE TABLE t (a int); SELECT a FROM t -> -
+CREATE TABLE t (a int); INSERT INTO t VALUES (1) -> -
+CREATE TEMP TABLE customers AS SELECT name AS ssn FROM public.customers; SELECT ssn FROM customers -> -
+CREATE TEMP TABLE t AS SELECT ssn AS a FROM customers; SELECT a FROM t -> customers.ssn
+CREATE TEMP TABLE t(a text); INSERT INTO t SELECT ssn FROM customers; SELECT a FROM t -> customers.ssn
+ALTER TABLE victim RENAME TO v2; SELECT v FROM v2 -> -
+ALTER TABLE scratch ADD COLUMN x text; SELECT x FROM scratch -> -
+CREATE VIEW v AS SELECT 1 AS a; SELECT a FROM v -> -
+CREATE OR REPLACE VIEW v_orders AS SELECT id, ssn AS name FROM customers; SELECT name FROM v_orders -> customers.ssn
+CREATE TABLE kids() INHERITS (customers); INSERT INTO kids SELECT * FROM customers; SELECT ssn FROM kids -> customers.ssn
+DROP TABLE IF EXISTS scratch; CREATE TABLE scratch(k int); SELECT k FROM scratch -> -
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_what_an_earlier_statement_of_the_same_text_made_is_known(line: str) -> None:
+    text, taint = line.split(" -> ")
+    analysis = analyse(text)
+    assert analysis.refusal is None, analysis.refusal
+    outputs = analysis.parts[-1].reach.outputs or ()
+    carried = {".".join(column.path[3:]) for output in outputs for column in output.columns}
+    assert carried == set(taint.strip("-").split())
+    assert not any(output.is_undecided for output in outputs)
 
 
 @pytest.mark.parametrize("text", MIXED)

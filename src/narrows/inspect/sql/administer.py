@@ -5,7 +5,7 @@ Law: a lasting default of a setting that changes meanings is refused: the gatewa
 
 from __future__ import annotations
 
-from narrows.inspect.sql import sources
+from narrows.inspect.sql import relations, sources
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.define import ALTER, CREATE, DROP, in_database
 from narrows.inspect.sql.draft import Draft, Handler
@@ -147,12 +147,12 @@ def reindex(draft: Draft, fields: Node) -> None:
         draft.gather.need(Action.MAINTAIN, draft.gather.names.schema(fields["name"]))
 
 
-def _maintain(draft: Draft, relations: list[Node]) -> None:
+def _maintain(draft: Draft, named: list[Node]) -> None:
     gather = draft.gather
-    for each in relations:
+    for each in named:
         for found in sources.lookup(gather, each):
-            gather.relation(Action.MAINTAIN, found)
-    if not relations:
+            relations.touch(gather, Action.MAINTAIN, found)
+    if not named:
         gather.need(Action.MAINTAIN, gather.names.database())
 
 

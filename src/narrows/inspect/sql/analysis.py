@@ -93,8 +93,8 @@ class View:
         return labelled.build_index(self.snapshot, self.labels)
 
     @cached_property
-    def view_shapes(self) -> dict[int, Any]:
-        """What the columns of the target's views carry, as far as it was asked for."""
+    def view_looks(self) -> dict[int, Any]:
+        """What the target's views show (`views.Look`), as far as it was asked for."""
         return {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -125,6 +125,9 @@ class Analysed:
     """It takes a snapshot at the target, so that SET TRANSACTION ISOLATION LEVEL is too late after it."""
     changes_schema: bool = False
     """Once it has succeeded, the schema snapshot is out of date."""
+    is_doubtful: bool = False
+    """What it changes of the schema is not told by its effects: until the snapshot is read again, names may mean
+    anything."""
     is_barrier: bool = False
     """It changes what later statements mean: a pipeline waits for its end before analysing the next."""
     is_transaction_control: bool = False

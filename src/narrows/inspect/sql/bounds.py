@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from narrows.inspect.sql import relations
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.scope import Cell, Scope, Shape, named
@@ -226,11 +227,10 @@ def _cell(fields: Node, scope: Scope) -> Cell | None:
 
 def _own(gather: Gather, wheres: list[Node], scope: Scope) -> frozenset[int]:
     """The labelled tables of this level that are neither bounded nor known to be small."""
-    index = gather.index.by_relation
     labelled = [
         source.relation
         for source in scope.sources
-        if source.relation is not None and (source.relation.schema, source.relation.name) in index
+        if source.relation is not None and relations.is_labelled(gather, source.relation)
     ]
     large = [each for each in labelled if not 0 <= each.rows_estimate < gather.view.export_rows]
     if not large:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from narrows.inspect.sql import conditions, query, sources
+from narrows.inspect.sql import conditions, query, relations, sources
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.draft import Draft, Handler
-from narrows.inspect.sql.gather import Gather, relation_shape
-from narrows.inspect.sql.names import Found, Nature
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.names import Found
 from narrows.inspect.sql.refused import undecided, unsupported
 from narrows.inspect.sql.scope import Cell, Scope, Shape
 from narrows.inspect.sql.settings import encoding_name
@@ -29,6 +29,7 @@ def copy(draft: Draft, fields: Node) -> None:
         return
     direction = CopyDirection.IN if is_from else CopyDirection.OUT
     draft.copy = _options(Copy(direction, columns=columns(shape)), fields.get("options", []))
+    draft.shape = None if is_from else shape
 
 
 def _from(gather: Gather, fields: Node) -> Shape:
@@ -36,7 +37,11 @@ def _from(gather: Gather, fields: Node) -> Shape:
     found = sources.target(gather, fields["relation"], Action.INSERT, scope)
     if "whereClause" in fields:
         conditions.condition(gather, fields["whereClause"], scope)
-    return _listed(gather, found, strings(fields.get("attlist")))
+    shape = _listed(gather, found, strings(fields.get("attlist")))
+    labelled = gather.index.of(found.schema, found.name)
+    names = {name for name, _ in shape.cells}
+    gather.filter(frozenset(column for name, column in labelled.items() if name in names), "key")
+    return shape
 
 
 def _to(gather: Gather, fields: Node) -> Shape:
@@ -49,7 +54,7 @@ def _to(gather: Gather, fields: Node) -> Shape:
         return shape
     every = sources.lookup(gather, fields["relation"])
     for found in every:
-        gather.relation(Action.SELECT, found)
+        relations.touch(gather, Action.SELECT, found)
         _export(gather, found.schema, found.name)
     gather.is_bounded = gather.has_limit = False
     gather.limit = -1
@@ -64,10 +69,11 @@ def _export(gather: Gather, schema: str, name: str) -> None:
 
 def _listed(gather: Gather, found: Found, names: tuple[str, ...]) -> Shape:
     """The columns that COPY of a relation moves: those named, or all that are not generated."""
-    shape = relation_shape(gather, found)
-    if found.nature is not Nature.PLAIN or found.relation is None:
+    shape = relations.shape(gather, found)
+    if shape.rest is not None:
         return shape
-    generated = {column.name for column in found.relation.columns if column.is_generated}
+    columns_ = found.relation.columns if found.relation else ()
+    generated = {column.name for column in columns_ if column.is_generated}
     cells = dict(shape.cells)
     chosen = names or tuple(name for name in cells if name not in generated)
     return replace(shape, cells=tuple((name, cells.get(name, Cell())) for name in chosen))

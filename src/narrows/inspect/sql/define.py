@@ -5,8 +5,7 @@ Law: whatever would take a label off a column (renaming, moving, detaching) is r
 
 from __future__ import annotations
 
-from narrows.inspect.sql import effects as fx
-from narrows.inspect.sql import guards, query, sources
+from narrows.inspect.sql import alterations, guards, overlays, query, relations, sources
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
@@ -21,6 +20,7 @@ from narrows.inspect.sql.objects import (
     within_table,
     words_of,
 )
+from narrows.inspect.sql.overlay import TEMP
 from narrows.inspect.sql.refused import unsupported
 from narrows.inspect.sql.running import created
 from narrows.inspect.sql.scope import Cell, Scope, Shape, make_source
@@ -48,7 +48,6 @@ def create_foreign_table(draft: Draft, fields: Node) -> None:
 
 def _create_relation(draft: Draft, fields: Node) -> None:
     found = created(draft, fields["relation"])
-    draft.changes_schema = True
     columns = {
         element["ColumnDef"]["colname"] for element in fields.get("tableElts", ()) if "ColumnDef" in element
     }
@@ -58,20 +57,24 @@ def _create_relation(draft: Draft, fields: Node) -> None:
     sweep(draft.gather, "CreateStmt", rest, scope)
     for element in fields.get("tableElts", ()):
         guards.defaults(draft.gather, found, element.get("ColumnDef", {}).get("constraints", []), scope)
+    relation = overlays.of_definition(draft.gather, fields)
+    if relation is not None:
+        overlays.made(draft, found, fields["relation"], relation)
 
 
 def create_view(draft: Draft, fields: Node) -> None:
-    found = created(draft, fields["view"])
-    if fields.get("replace") and draft.gather.state.facts.temp.isdisjoint({fields["view"]["relname"]}):
-        need(draft, Action.ALTER, "OBJECT_VIEW", range_words(fields["view"]))
-    shape = query.select_node(draft.gather, fields["query"], None)
-    draft.changes_schema = True
     gather = draft.gather
-    if not found.is_temp and gather.names.temp.isdisjoint(gather.mentions - {found.name}):
-        return
-    draft.effects.append(fx.CreateTemp(found.name))  # a view of what is temporary is temporary, too
-    if shape.taint or gather.is_derived or gather.unseen_calls:
-        gather.tainted_temps.add(found.name)
+    shape = query.select_node(gather, fields["query"], None)
+    found = created(draft, fields["view"])
+    is_temporary = found.is_temp or any(
+        each.is_temp for name in gather.mentions - {found.name} for each in gather.names.relations(name)
+    )
+    if is_temporary and not found.is_temp:  # a view of what is temporary is temporary, too
+        found = Found(TEMP, found.name, found.nature)
+    if fields.get("replace") and not is_temporary:
+        need(draft, Action.ALTER, "OBJECT_VIEW", range_words(fields["view"]))
+    made = overlays.of_shape(shape, strings(fields.get("aliases")))
+    overlays.made(draft, found, fields["view"], made, is_new=not fields.get("replace"))
 
 
 def create_index(draft: Draft, fields: Node) -> None:
@@ -79,13 +82,14 @@ def create_index(draft: Draft, fields: Node) -> None:
     draft.changes.clear()
     draft.changes |= {fields["idxname"]} if "idxname" in fields else set()
     draft.has_own_transaction = bool(fields.get("concurrent"))
+    draft.is_doubtful = False
     rest = {name: each for name, each in fields.items() if name != "relation"}
     sweep(draft.gather, "IndexStmt", rest, scope_of(draft.gather, fields["relation"]))
 
 
 def create_sequence(draft: Draft, fields: Node) -> None:
-    created(draft, fields["sequence"])
-    draft.changes_schema = True
+    found = created(draft, fields["sequence"])
+    overlays.made(draft, found, fields["sequence"], overlays.SEQUENCE)
 
 
 def alter_table(draft: Draft, fields: Node) -> None:
@@ -109,6 +113,7 @@ def alter_table(draft: Draft, fields: Node) -> None:
         if command["subtype"] in PARTNERS and "def" in command:
             _partner(draft, command["def"])
         sweep(draft.gather, "AlterTableCmd", {"def": command["def"]} if "def" in command else {}, scope)
+    alterations.alter(draft, fields)
 
 
 PARTNERS = listed(
@@ -135,11 +140,7 @@ def rename(draft: Draft, fields: Node) -> None:
     else:
         need(draft, Action.ALTER, kind, (fields["subname"],))
     draft.changes.add(fields["newname"])
-    gather = draft.gather
-    if "relation" in fields and kind not in INSIDE and fields["relation"]["relname"] in gather.names.temp:
-        draft.effects.append(fx.CreateTemp(fields["newname"]))  # the old name stays: costs strictness alone
-        if fields["relation"]["relname"] in gather.state.facts.tainted:
-            gather.tainted_temps.add(fields["newname"])
+    alterations.rename(draft, fields)
     guards.rename(draft.gather, fields)
 
 
@@ -179,20 +180,16 @@ def drop(draft: Draft, fields: Node) -> None:
     for each in fields["objects"]:
         words = words_of(each)
         need(draft, Action.DROP if OBJECTS.get(kind) is not within_table else Action.ALTER, kind, words)
-        if kind in DROPS_TEMP and _drops_temp(draft, words):
-            draft.effects.append(fx.DropTemp(words[-1]))
+        if kind in RELATIONS:
+            overlays.dropped(draft, words)
+        if kind in RELATIONS or kind == "OBJECT_INDEX":
+            draft.is_doubtful = draft.is_doubtful or False
+        else:
+            draft.is_doubtful = True
     draft.has_own_transaction = bool(fields.get("concurrent"))
 
 
-DROPS_TEMP = listed("OBJECT_TABLE OBJECT_VIEW OBJECT_MATVIEW OBJECT_SEQUENCE OBJECT_FOREIGN_TABLE")
-
-
-def _drops_temp(draft: Draft, words: Words) -> bool:
-    """Whether it is surely the temporary relation of this name that is dropped, if there is one."""
-    names = draft.gather.names
-    if words[-1] not in names.temp:
-        return False
-    return names.is_temp(words[-2]) if len(words) > 1 else not names.may_be_temp
+RELATIONS = listed("OBJECT_TABLE OBJECT_VIEW OBJECT_MATVIEW OBJECT_SEQUENCE OBJECT_FOREIGN_TABLE")
 
 
 def comment(draft: Draft, fields: Node) -> None:
@@ -223,7 +220,7 @@ def statistics(draft: Draft, fields: Node) -> None:
 
 def refresh(draft: Draft, fields: Node) -> None:
     for found in sources.lookup(draft.gather, fields["relation"]):
-        draft.gather.relation(Action.REFRESH, found)
+        relations.touch(draft.gather, Action.REFRESH, found)
 
 
 # --- functions, types, schemas and the like
@@ -312,7 +309,7 @@ def publication(draft: Draft, fields: Node) -> None:
         table = each["PublicationObjSpec"].get("pubtable")
         if table:
             for found in sources.lookup(draft.gather, table["relation"]):
-                draft.gather.relation(Action.EXPORT, found)
+                relations.touch(draft.gather, Action.EXPORT, found)
 
 
 def extension(action: Action) -> Handler:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from narrows.inspect.sql import bounds, conditions, expression, query, sources
-from narrows.inspect.sql.gather import Gather, relation_shape
-from narrows.inspect.sql.labelled import CLEAN
+from narrows.inspect.sql import bounds, conditions, expression, query, relations, sources
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found
 from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Scope, Shape, make_source
@@ -31,9 +31,9 @@ def insert(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
     columns = [each["ResTarget"]["name"] for each in fields.get("cols", ())]
     if "selectStmt" in fields:
         around = Scope(scope.parent, [], scope.ctes)
-        before = gather.unseen_calls
-        _insert_rows(gather, found, columns, query.select_node(gather, fields["selectStmt"], around))
-        gather.keep(found, before)
+        shape = query.select_node(gather, fields["selectStmt"], around)
+        _insert_rows(gather, found, columns, shape)
+        _keys(gather, found, columns, fields)
     if "onConflictClause" in fields:
         _on_conflict(gather, fields["onConflictClause"], found, scope)
     return _returning(gather, fields, scope, None, is_bounded=True)
@@ -67,7 +67,7 @@ def merge(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
     found = sources.target(gather, fields["relation"], needed[0], scope)
     for action in needed[1:]:
         for each in sources.lookup(gather, fields["relation"]):
-            gather.relation(action, each)
+            relations.touch(gather, action, each)
     sources.add(gather, fields["sourceRelation"], scope)
     conditions.condition(gather, fields["joinCondition"], scope)
     gather.is_bounded = gather.is_bounded and bounds.is_bounding(fields["joinCondition"], scope)
@@ -109,8 +109,43 @@ def _where(gather: Gather, fields: Node, scope: Scope) -> None:
     bounds.note(gather, fields, scope)
 
 
+def _names(found: Found, columns: list[str]) -> list[str]:
+    """The columns that are written, in order; none where they are not known."""
+    if columns:
+        return columns
+    if found.overlaid is not None:
+        return [column.name for column in found.overlaid.columns] if found.overlaid.rest is None else []
+    return [column.name for column in found.relation.columns] if found.relation else []
+
+
+def _keys(gather: Gather, found: Found, columns: list[str], fields: Node) -> None:
+    """Storing a value where a labelled column is unique or refers tells whether it is there already."""
+    labelled = gather.index.of(found.schema, found.name)
+    written = set(_names(found, columns)) & labelled.keys()
+    if not written:
+        return
+    conflict = fields.get("onConflictClause")
+    infer = (conflict or {}).get("infer", {})
+    named = {each["IndexElem"].get("name") for each in infer.get("indexElems", ())}
+    is_open = conflict is not None and (not infer or "conname" in infer or None in named)
+    for column in sorted(written):
+        if conflict is not None and (is_open or column in named):
+            _conflicts(gather, frozenset((labelled[column],)), fields["selectStmt"])
+        else:
+            gather.filter(frozenset((labelled[column],)), "key")
+
+
+def _conflicts(gather: Gather, taint: Taint, rows: Node) -> None:
+    """ON CONFLICT counts or returns what is there already: so many constants are compared, or a whole query's rows."""
+    values = rows.get("SelectStmt", {}).get("valuesLists")
+    if values is None:
+        gather.filter(taint, "match")
+    else:
+        gather.compare(taint, len(values))
+
+
 def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape) -> None:
-    names = columns or [column.name for column in found.relation.columns] if found.relation else columns
+    names = _names(found, columns)
     if shape.rest is not None:
         for name in (*names, "?"):
             gather.write(found, name, shape.taint)
@@ -120,15 +155,16 @@ def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape)
 
 
 def _assign(gather: Gather, targets: list[Node], found: Found, scope: Scope) -> None:
-    before = gather.unseen_calls
+    labelled = gather.index.of(found.schema, found.name)
     for each in targets:
         target = each["ResTarget"]
+        if target["name"] in labelled:
+            gather.filter(frozenset((labelled[target["name"]],)), "key")
         taint = expression.evaluate(gather, target["val"], scope)
         taint |= expression.evaluate_all(
             gather, [step for step in target.get("indirection", ()) if "String" not in step], scope
         )
         gather.write(found, target["name"], taint)
-    gather.keep(found, before)
 
 
 def _on_conflict(gather: Gather, fields: Node, found: Found, scope: Scope) -> None:
@@ -140,8 +176,8 @@ def _on_conflict(gather: Gather, fields: Node, found: Found, scope: Scope) -> No
         conditions.condition(gather, infer["whereClause"], scope)
     if fields["action"] != "ONCONFLICT_UPDATE":
         return
-    gather.relation(Action.UPDATE, found)
-    scope.hidden.append(make_source("excluded", relation_shape(gather, found)))
+    relations.touch(gather, Action.UPDATE, found)
+    scope.hidden.append(make_source("excluded", relations.shape(gather, found)))
     _assign(gather, fields["targetList"], found, scope)
     if "whereClause" in fields:
         conditions.condition(gather, fields["whereClause"], scope)
@@ -154,12 +190,16 @@ def _merge_when(gather: Gather, fields: Node, found: Found, scope: Scope) -> Non
         _assign(gather, fields["targetList"], found, scope)
     elif fields["commandType"] == "CMD_INSERT":
         columns = [each["ResTarget"]["name"] for each in fields.get("targetList", ())]
-        names = columns or [column.name for column in found.relation.columns] if found.relation else columns
-        before = gather.unseen_calls
+        names = _names(found, columns)
+        _merged_keys(gather, found, names)
         for index, value in enumerate(fields.get("values", ())):
             taint = expression.evaluate(gather, value, scope)
             gather.write(found, names[index] if index < len(names) else "?", taint)
-        gather.keep(found, before)
+
+
+def _merged_keys(gather: Gather, found: Found, names: list[str]) -> None:
+    labelled = gather.index.of(found.schema, found.name)
+    gather.filter(frozenset(labelled[name] for name in names if name in labelled), "key")
 
 
 def _returning(
@@ -170,7 +210,7 @@ def _returning(
         return Shape()
     target = scope.sources[0]
     for each in sources.lookup(gather, fields["relation"]):
-        gather.relation(Action.SELECT, each)
+        relations.touch(gather, Action.SELECT, each)
     aliases = {"old": "old", "new": "new"}
     for option in clause.get("options", ()):
         each = option["ReturningOption"]

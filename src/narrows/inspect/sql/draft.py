@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from narrows.inspect.sql.analysis import Analysed, Kind
 from narrows.inspect.sql.effects import SessionEffect
 from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.scope import Shape
 from narrows.inspect.sql.tree import Node
 from narrows.model.copy import Copy
+from narrows.model.reach import Output
 
 
 @dataclass(slots=True)
@@ -31,6 +33,12 @@ class Draft:
     changes_schema: bool = False
     is_transaction_control: bool = False
     has_own_transaction: bool = False
+    is_doubtful: bool | None = None
+    """What it changes of the schema is not told by its effects; None: wherever it changes it."""
+    shape: Shape | None = None
+    """The columns of the rows that the caller gets."""
+    outputs: tuple[Output, ...] | None = None
+    """The same where they are no columns of a query."""
     runs_code: bool = False
     """Code that cannot be seen through may change names and settings."""
     changes: set[str] = field(default_factory=set)

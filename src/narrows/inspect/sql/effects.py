@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from narrows.inspect.sql.overlay import Overlaid, Taint
+
 if TYPE_CHECKING:
     from narrows.inspect.sql.analysis import Analysed
 
@@ -98,19 +100,35 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateTemp:
-    """A temporary relation of this name exists from here on; it shadows others of that name."""
+class Overlay:
+    """A relation is so from here on, for this session alone; `pg_temp` is the schema of a temporary one."""
 
+    schema: str
     name: str
-    is_tainted: bool = False
-    """It holds values that may be labelled ones."""
+    relation: Overlaid
 
 
 @dataclass(frozen=True, slots=True)
-class DropTemp:
-    """A relation of this name was dropped, temporary if there was a temporary one."""
+class Write:
+    """Values that may be labelled ones were stored in a temporary relation: column -> what it may hold now."""
 
     name: str
+    columns: tuple[tuple[str, Taint], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropRelation:
+    """A relation of this name was dropped."""
+
+    schema: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCode:
+    """Code ran that nobody sees through: what the session made may hold anything."""
+
+    anything: Taint
 
 
 SessionEffect = (
@@ -128,6 +146,8 @@ SessionEffect = (
     | DeclareCursor
     | CloseCursor
     | Discard
-    | CreateTemp
-    | DropTemp
+    | Overlay
+    | Write
+    | DropRelation
+    | RunCode
 )

@@ -14,12 +14,14 @@ from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql import redact, statements, tree, work
 from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, SessionState, View
 from narrows.inspect.sql.draft import Draft
+from narrows.inspect.sql.facts import FactTracker
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.limits import INLINE_LIMITS, INLINE_STATEMENTS, LIMITS, Limits
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.session import NO_SNAPSHOT
 from narrows.inspect.sql.setting_calls import refuse_tracked
 from narrows.inspect.sql.tree import Node, Parsed
+from narrows.model.reach import Reach
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 
@@ -94,11 +96,13 @@ class Changed:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.told: set[str] = set()
+        """Names of which the overlay tells what became of them."""
         self.settings = False
         self.anything = False
 
     def check(self, gather: Gather, draft: Draft) -> None:
-        """A statement must not depend on what an earlier one of the same text has changed."""
+        """A statement must not depend on what an earlier one of the same text has changed, unless that is known."""
         if draft.is_transaction_control:
             return
         names = gather.mentions | draft.changes
@@ -115,7 +119,10 @@ class Changed:
             )
 
     def add(self, draft: Draft) -> None:
-        self.names |= draft.changes
+        is_told = draft.changes_schema and draft.is_doubtful is False
+        (self.told if is_told else self.names).update(draft.changes)
+        if draft.is_transaction_control and not any(isinstance(each, fx.Begin) for each in draft.effects):
+            self.names |= self.told  # whether it was kept is not known any more
         self.anything |= draft.runs_code or draft.gather.calls_users
         self.settings |= any(isinstance(each, fx.SetSetting | fx.ResetAll) for each in draft.effects)
         self.settings |= any(
@@ -144,14 +151,20 @@ def statement(
 def _finish(draft: Draft, text: str) -> Analysed:
     gather = draft.gather
     inner = draft.inner
-    draft.effects += [fx.CreateTemp(name, is_tainted=True) for name in sorted(gather.tainted_temps)]
+    runs_code = draft.runs_code or gather.calls_users
+    if runs_code and draft.kind is not Kind.PREPARE and gather.index.labels:
+        # before what the statement makes itself
+        draft.effects.insert(0, fx.RunCode(gather.anything()))
+    draft.effects += [
+        fx.Write(name, tuple(sorted(columns.items()))) for name, columns in sorted(gather.written.items())
+    ]
     facts = {**gather.facts(), **inner.facts} if inner else gather.facts()
     return Analysed(
         kind=draft.kind,
         tag=draft.tag,
         text=text,
         operations=tuple(gather.operations.values()),
-        reach=inner.reach if inner else gather.reach(),
+        reach=inner.reach if inner else _reach(draft),
         effects=tuple(draft.effects),
         copy=draft.copy,
         facts=facts,
@@ -160,14 +173,20 @@ def _finish(draft: Draft, text: str) -> Analysed:
         returns_rows=draft.returns_rows,
         takes_snapshot=draft.takes_snapshot and draft.kind not in NO_SNAPSHOT,
         changes_schema=draft.changes_schema,
+        is_doubtful=draft.changes_schema and draft.is_doubtful is not False,
         is_barrier=draft.changes_schema or any(not isinstance(each, NO_BARRIER) for each in draft.effects),
         is_transaction_control=draft.is_transaction_control,
         has_own_transaction=draft.has_own_transaction,
-        may_change_session=draft.runs_code or gather.calls_users,
+        may_change_session=runs_code,
     )
 
 
-NO_BARRIER = (fx.Begin, fx.Savepoint, fx.Release)
+def _reach(draft: Draft) -> Reach:
+    reach = draft.gather.reach(draft.shape)
+    return reach if draft.outputs is None else replace(reach, outputs=draft.outputs)
+
+
+NO_BARRIER = (fx.Begin, fx.Savepoint, fx.Release, fx.RunCode)
 """Effects that do not change what the next statement means."""
 
 
@@ -176,6 +195,12 @@ def _after(state: SessionState, part: Analysed) -> SessionState:
     if not part.effects:
         return state
     work.spend((len(state.prepared) + len(state.cursors)) // 4)
+    facts = state.facts
+    told = [each for each in part.effects if isinstance(each, TOLD)]
+    if told:
+        tracker = FactTracker(facts)
+        tracker.apply(told)
+        facts = tracker.facts
     prepared, cursors = dict(state.prepared), dict(state.cursors)
     for effect in part.effects:
         match effect:
@@ -196,4 +221,8 @@ def _after(state: SessionState, part: Analysed) -> SessionState:
                 cursors.clear()
             case _:
                 pass
-    return replace(state, prepared=prepared, cursors=cursors)
+    return replace(state, facts=facts, prepared=prepared, cursors=cursors)
+
+
+TOLD = (fx.Overlay, fx.Write, fx.DropRelation, fx.RunCode)
+"""Effects of which the next statement of the same text may depend."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from narrows.inspect.sql import catalogue, conditions, functions, query, setting_calls
+from narrows.inspect.sql import catalogue, conditions, fallible, functions, query, setting_calls
+from narrows.inspect.sql import seen as seen_
 from narrows.inspect.sql.fields import CONSTANTS, EXPRESSION, EXPRESSIONS, FIELDS, PLAIN, TYPE
 from narrows.inspect.sql.functions import Does
 from narrows.inspect.sql.gather import Gather
@@ -19,6 +20,9 @@ from narrows.inspect.sql.scope import Cell, Scope, Source
 from narrows.inspect.sql.tree import Node, strings, unwrap
 from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
+from narrows.model.snapshot import Function
+
+Visitor = Callable[[Gather, Node, Scope], Taint]
 
 
 def evaluate(gather: Gather, node: Node, scope: Scope) -> Taint:
@@ -30,19 +34,22 @@ def evaluate(gather: Gather, node: Node, scope: Scope) -> Taint:
             return CLEAN
         visit = VISITORS.get(type_)
         taint = visit(gather, fields, scope) if visit else parts(gather, type_, fields, scope)
+        if taint and fallible.node(type_, fields):
+            gather.filter(taint, "fallible")
         if type_ in GRAMMAR:
-            grammar(gather, type_, fields, taint)
+            taint |= grammar(gather, type_, fields, taint)
         if taint:
             spend(1 + len(taint) // 4)
         return taint
     return CLEAN
 
 
-def grammar(gather: Gather, type_: str, fields: Node, taint: Taint) -> None:
+def grammar(gather: Gather, type_: str, fields: Node, taint: Taint) -> Taint:
     """What a newer grammar reads as its own syntax is a call of a function of that name in an older one."""
     since, name = GRAMMAR[type_]
     if gather.view.snapshot.server_version < since:
-        call(gather, name or JSON_FUNCTIONS[fields["op"]], None, None, taint)
+        return call(gather, name or JSON_FUNCTIONS[fields["op"]], None, None, taint)
+    return CLEAN
 
 
 GRAMMAR: dict[str, tuple[int, str]] = {
@@ -108,7 +115,7 @@ def column(gather: Gather, fields: Node, scope: Scope) -> Cell:
 def _one_name(name: str, scope: Scope) -> Cell | None:
     cell = scope.column(name)
     if cell is not None and cell.taint and any(name in level.merged for level in scope.levels()):
-        return Cell(cell.taint)
+        return Cell(cell.taint, is_same=cell.is_same)
     return cell
 
 
@@ -125,20 +132,21 @@ def _field(gather: Gather, source: Source, name: str, row: Node) -> Cell:
         return cell
     whole, rest = source.shape.taint, source.shape.rest
     if rest is None:
-        call(gather, name, None, {"args": [row]}, whole)
-        return Cell(whole)
+        return Cell(whole | call(gather, name, None, {"args": [row]}, whole))
     if name in source.known:
         return Cell(rest)
-    return Cell(whole if _field_or_call(gather, name, row, whole) else rest)
+    could_be, given = _field_or_call(gather, name, row, whole)
+    return Cell((whole if could_be else rest) | given)
 
 
-def _field_or_call(gather: Gather, name: str, row: Node, taint: Taint) -> bool:
+def _field_or_call(gather: Gather, name: str, row: Node, taint: Taint) -> tuple[bool, Taint]:
     """`row.name` is decided as `name(row)` is where that could be a call; whether it could give the whole row."""
-    if _calls(gather, name, None, {"args": [row]}, taint):
-        return name in functions.OF_ANY_ROW or bool(gather.names.functions(name, None))
+    given = _calls(gather, name, None, {"args": [row]}, taint)
+    if given is not None:
+        return name in functions.OF_ANY_ROW or bool(gather.names.functions(name, None)), given
     if ("pg_catalog", name) in gather.view.snapshot.functions and name not in SAMPLING_METHODS:
-        _nobody_knows(gather, name, None)
-    return False
+        return False, _nobody_knows(gather, name, None)
+    return False, CLEAN
 
 
 SAMPLING_METHODS = frozenset({"bernoulli", "system"})
@@ -159,15 +167,21 @@ def _star(gather: Gather, names: tuple[str, ...], scope: Scope) -> Taint:
 
 
 def _operator(gather: Gather, fields: Node, scope: Scope) -> Taint:
-    check_operator(gather, fields.get("name"))
-    return parts(gather, "A_Expr", fields, scope)
+    given = check_operator(gather, fields.get("name"))
+    left, right = (
+        evaluate(gather, fields[side], scope) if side in fields else CLEAN for side in ("lexpr", "rexpr")
+    )
+    if (left or right) and fallible.operator(fields, bool(left), bool(right)):
+        gather.filter(left | right, "fallible")
+    return left | right | given
 
 
-def check_operator(gather: Gather, name: list[Node] | None) -> None:
-    """An operator that is not surely PostgreSQL's own or a computing extension's may do anything."""
+def check_operator(gather: Gather, name: list[Node] | None) -> Taint:
+    """An operator that is not surely PostgreSQL's own or a computing extension's may do anything, and give it."""
     words = strings(name)
     if not words:
-        return
+        return CLEAN
+    given = CLEAN
     schema, symbols = (words[-2] if len(words) > 1 else None), SPELT.get(words[-1], words[-1:])
     users = gather.view.snapshot.operators
     schemas = gather.names.path if schema is None else (schema,)
@@ -175,7 +189,8 @@ def check_operator(gather: Gather, name: list[Node] | None) -> None:
         is_foreign = schema not in (None, "pg_catalog") and symbol not in catalogue.OPERATORS
         if is_foreign or any((each, symbol) in users for each in schemas):
             gather.mentions.add(symbol)
-            gather.unseen()
+            given |= gather.unseen()
+    return given
 
 
 EQUALS: list[Node] = [{"String": {"sval": "="}}]
@@ -193,17 +208,35 @@ SPELT = {
 def _cast(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """A cast runs the type's input or cast function; a constant's only the type's own input."""
     inner = fields["arg"]
-    if unwrap(inner)[0] not in CONSTANTS:
-        check_type(gather, fields["typeName"])
-    return evaluate(gather, inner, scope)
+    type_, content = unwrap(inner)
+    if type_ in CONSTANTS:
+        return evaluate(gather, inner, scope)
+    given = check_type(gather, fields["typeName"])
+    source = ""
+    if type_ == "ColumnRef":
+        cell = column(gather, content, scope)
+        taint = cell.taint
+        known = cell.relation.column(cell.column) if cell.relation else None
+        source = known.type_name if known else ""
+    else:
+        taint = evaluate(gather, inner, scope)
+    kind = fallible.cast(strings(fields["typeName"].get("names"))[-1:], source, inner) if taint else None
+    if kind == "constant":
+        gather.compare(taint, 1)
+    elif kind is not None:
+        gather.filter(taint, kind)
+    return taint | given
 
 
-def check_type(gather: Gather, type_name: Node) -> None:
+def check_type(gather: Gather, type_name: Node) -> Taint:
+    """What a value may carry once it is of that type: nothing more, unless nobody knows what the type runs."""
     words = strings(type_name.get("names"))
     is_own = words[:-1] == ("pg_catalog",) or (len(words) == 1 and gather.names.path[0] == "pg_catalog")
-    if words and words[-1] not in (catalogue.HARMLESS_TYPES if is_own else catalogue.EXTENSION_TYPES):
-        gather.is_unknown = True
-        gather.mentions.add(words[-1])
+    if not words or words[-1] in (catalogue.HARMLESS_TYPES if is_own else catalogue.EXTENSION_TYPES):
+        return CLEAN
+    gather.is_unknown = True
+    gather.mentions.add(words[-1])
+    return gather.anything()
 
 
 def _indirection(gather: Gather, fields: Node, scope: Scope) -> Taint:
@@ -225,7 +258,7 @@ def indirection(gather: Gather, fields: Node, scope: Scope) -> Cell:
         if type_ == "A_Indices":
             taint |= parts(gather, "A_Indices", content, scope)
         elif type_ == "String":
-            _field_or_call(gather, content.get("sval", ""), fields["arg"], taint)
+            taint |= _field_or_call(gather, content.get("sval", ""), fields["arg"], taint)[1]
     return Cell(taint)
 
 
@@ -237,14 +270,27 @@ def _function(gather: Gather, fields: Node, scope: Scope) -> Taint:
         return _system_user(gather, scope)
     if _is_count(gather, name, schema) and _counts_column(fields):
         return _count(gather, fields, scope)
-    taint = evaluate_all(gather, fields.get("args"), scope)
-    taint |= evaluate_all(gather, fields.get("agg_order"), scope)
+    each = [evaluate(gather, node, scope) for node in fields.get("args", ())]
+    taint = CLEAN.union(*each) | evaluate_all(gather, fields.get("agg_order"), scope)
     if "agg_filter" in fields:
         conditions.condition(gather, fields["agg_filter"], scope)
     if "over" in fields:
         taint |= window(gather, fields["over"], scope)
-    call(gather, name, schema, fields, taint)
-    return taint
+    given = call(gather, name, schema, fields, taint)
+    if taint and not _is_total(gather, name, schema, fields, each):
+        labelled = [bool(one) for one in each]
+        is_size = fallible.fails_for_size(name, fields.get("args", []), labelled)
+        gather.filter(taint, "size" if is_size else "fallible")
+    return taint | given
+
+
+def _is_total(gather: Gather, name: str, schema: str | None, fields: Node, each: list[Taint]) -> bool:
+    """Whether a call of PostgreSQL's own or a computing extension's function never fails for a labelled value."""
+    if any(
+        (of, name) in gather.view.labels.trusted_functions for of, _ in gather.names.functions(name, schema)
+    ):
+        return True
+    return fallible.is_total(name, fields.get("args", []), [bool(taint) for taint in each])
 
 
 def _system_user(gather: Gather, scope: Scope) -> Taint:
@@ -268,57 +314,79 @@ def _counts_column(fields: Node) -> bool:
 
 def _count(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """`count(column)` tells how many are not NULL and nothing of their values."""
-    gather.filter(evaluate(gather, fields["args"][0], scope), "constant")
+    gather.filter(evaluate(gather, fields["args"][0], scope), "null")
     if "agg_filter" in fields:
         conditions.condition(gather, fields["agg_filter"], scope)
     call(gather, "count", None, fields, CLEAN)
     return CLEAN
 
 
-def call(gather: Gather, name: str, schema: str | None, fields: Node | None, taint: Taint) -> None:
-    """Whatever the name could call, by whatever notation: PostgreSQL's own function, users', or both."""
-    if not _calls(gather, name, schema, fields or {}, taint):
-        if schema is None and name in catalogue.TYPES:  # a cast: `json(x)`
-            check_type(gather, {"names": [{"String": {"sval": name}}]})
-        else:
-            _nobody_knows(gather, name, schema)
+def call(gather: Gather, name: str, schema: str | None, fields: Node | None, taint: Taint) -> Taint:
+    """Whatever the name could call, by whatever notation: PostgreSQL's own function, users', or both.
+
+    What its result may carry besides its arguments.
+    """
+    given = _calls(gather, name, schema, fields or {}, taint)
+    if given is not None:
+        return given
+    if schema is None and name in catalogue.TYPES:  # a cast: `json(x)`
+        return check_type(gather, {"names": [{"String": {"sval": name}}]})
+    return _nobody_knows(gather, name, schema)
 
 
-def _calls(gather: Gather, name: str, schema: str | None, fields: Node, taint: Taint) -> bool:
-    """Whether a function of that name is known; what calling it needs is then noted."""
+def _calls(gather: Gather, name: str, schema: str | None, fields: Node, taint: Taint) -> Taint | None:
+    """What a function of that name gives, and what calling it needs is then noted; None where none is known."""
     gather.mentions.add(name)
     users = gather.names.functions(name, schema)
     own = functions.behaviour(name) if schema in (None, "pg_catalog") else None
-    if (own and name in catalogue.SETS) or any(functions.returns_set(each) for _, each in users):
-        gather.filter(taint, "other")  # the number of rows tells of the arguments
+    if taint and ((own and name in catalogue.SETS) or any(functions.returns_set(each) for _, each in users)):
+        kind = fallible.size_kind(name, fields.get("args", []), bool(users))
+        if kind:
+            gather.filter(taint, kind)  # the number of rows tells of the arguments
+    given = CLEAN
     for each, overloads in users:
         if functions.only_computes(overloads):
             continue
-        gather.need(Action.CALL, gather.names.function(each, name))
+        seen = None
         if (each, name) not in gather.view.labels.trusted_functions:
-            gather.unseen()
+            seen = _seen_through(gather, overloads, taint)
+            given |= gather.unseen() if seen is None else seen
+        gather.need(Action.CALL, gather.names.function(each, name), facts={"is_seen": seen is not None})
     if own is not None:
-        _own_function(gather, name, own, fields, taint)
-    return own is not None or bool(users)
+        given |= _own_function(gather, name, own, fields, taint)
+    return given if own is not None or users else None
 
 
-def _nobody_knows(gather: Gather, name: str, schema: str | None) -> None:
+def _seen_through(gather: Gather, overloads: tuple[Function, ...], taint: Taint) -> Taint | None:
+    """What a function in SQL gives; where its body brings in what nobody sees through, it is no better than that."""
+    before = gather.calls_users, gather.is_unknown
+    gather.calls_users = gather.is_unknown = False
+    seen = seen_.through(gather, overloads, taint)
+    is_seen = seen is not None and not (gather.calls_users or gather.is_unknown)
+    gather.calls_users |= before[0]
+    gather.is_unknown |= before[1]
+    return seen if is_seen else None
+
+
+def _nobody_knows(gather: Gather, name: str, schema: str | None) -> Taint:
     if schema == "pg_catalog" or ("pg_catalog", name) in gather.view.snapshot.functions:
         raise unsupported(f"the gateway does not pass calls of pg_catalog.{name}")
     gather.need(Action.CALL, gather.names.function(schema or gather.names.creation_schema, name))
-    gather.unseen()
+    return gather.unseen()
 
 
-def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: Node, taint: Taint) -> None:
+def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: Node, taint: Taint) -> Taint:
+    given = CLEAN
     match own.does:
         case Does.COMPUTES:
-            return
+            return CLEAN
         case Does.RUNS_SQL:
             raise undecided(f"{name} runs SQL that the gateway does not see")
         case Does.SHOWS:
             gather.is_unknown = True
+            given = gather.anything()
         case Does.READS_SETTING:
-            setting_calls.reads(gather, fields)
+            given = setting_calls.reads(gather, fields)
         case Does.WRITES_SETTING:
             setting_calls.writes(gather, fields)
         case Does.ON_SEQUENCE:
@@ -328,8 +396,10 @@ def _own_function(gather: Gather, name: str, own: functions.Behaviour, fields: N
                 gather.need(own.action, _act_upon(gather, own.on))
     if own.on == "large_object":
         gather.is_unknown = True
+        given = gather.anything()
     if taint and own.does is not Does.SHOWS:
         raise undecided(f"{name} would act upon labelled values")
+    return given
 
 
 def _act_upon(gather: Gather, on: str) -> Any:
@@ -364,8 +434,7 @@ def window(gather: Gather, fields: Node, scope: Scope) -> Taint:
 
 
 def _sort(gather: Gather, fields: Node, scope: Scope) -> Taint:
-    check_operator(gather, fields.get("useOp"))
-    return evaluate(gather, fields["node"], scope)
+    return check_operator(gather, fields.get("useOp")) | evaluate(gather, fields["node"], scope)
 
 
 def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
@@ -373,25 +442,40 @@ def _sublink(gather: Gather, fields: Node, scope: Scope) -> Taint:
     gather.is_in_sublink += 1
     shape = query.select_node(gather, fields["subselect"], scope)
     gather.is_in_sublink -= 1
-    check_operator(gather, fields.get("operName") or (EQUALS if "testexpr" in fields else None))
+    given = check_operator(gather, fields.get("operName") or (EQUALS if "testexpr" in fields else None))
     if fields["subLinkType"] == "EXISTS_SUBLINK":
         return CLEAN
     test = evaluate(gather, fields["testexpr"], scope) if "testexpr" in fields else CLEAN
-    return shape.taint | test
+    return shape.taint | test | given
 
 
 def _case(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """The branch taken tells of its condition; each part is walked once, or nested ones would double each time."""
     test = evaluate(gather, fields["arg"], scope) if "arg" in fields else CLEAN
-    if "arg" in fields:
-        check_operator(gather, EQUALS)
-    result = evaluate(gather, fields["defresult"], scope) if "defresult" in fields else CLEAN
+    given = check_operator(gather, EQUALS) if "arg" in fields else CLEAN
+    branches = [fields["defresult"]] if "defresult" in fields else []
+    result = evaluate_all(gather, branches, scope)
     for each in fields["args"]:
         when = each["CaseWhen"]
         test |= evaluate(gather, when["expr"], scope)
         result |= evaluate(gather, when["result"], scope)
-    gather.filter(test, "other")
-    return test | result
+        branches += [when["expr"], when["result"]]
+    _chosen(gather, test, branches)
+    return test | result | given
+
+
+def _chosen(gather: Gather, test: Taint, branches: list[Node]) -> None:
+    """Labelled values decide which of these is evaluated: one that may fail, or do something, tells of them."""
+    if test and not all(fallible.is_simple(branch) for branch in branches):
+        gather.filter(test, "other")
+
+
+def _one_of(gather: Gather, fields: Node, scope: Scope) -> Taint:
+    """COALESCE, AND and OR stop where an earlier part has decided."""
+    args = fields["args"]
+    taint = evaluate_all(gather, args, scope)
+    _chosen(gather, taint, args)
+    return taint
 
 
 def _json_window(gather: Gather, fields: Node, scope: Scope) -> Taint:
@@ -416,9 +500,9 @@ def _json_aggregate(gather: Gather, fields: Node, scope: Scope) -> Taint:
     return taint
 
 
-Visitor = Callable[[Gather, Node, Scope], Taint]
-
 VISITORS: dict[str, Visitor] = {
+    "CoalesceExpr": _one_of,
+    "BoolExpr": _one_of,
     "A_Expr": _operator,
     "TypeCast": _cast,
     "A_Indirection": _indirection,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from narrows.inspect.sql import effects as fx
+from narrows.inspect.sql.overlay import EMPTY, GONE, TEMP, Overlay
 
 RESET_ALL_KEEPS = frozenset(
     {"role", "session_authorization", "transaction_isolation", "transaction_read_only"}
@@ -27,10 +28,8 @@ class SessionFacts:
     session_authorization: str | None = None
     standard_conforming_strings: bool = True
     client_encoding: str = "UTF8"
-    temp: frozenset[str] = frozenset()
-    """Names of temporary relations that this session may have made."""
-    tainted: frozenset[str] = frozenset()
-    """Those of them that may hold labelled values."""
+    overlay: Overlay = EMPTY
+    """Relations as this session alone sees them."""
     settings: tuple[tuple[str, str], ...] = ()
     """Other tracked settings that differ from their start, sorted: `narrows.reveal`..."""
 
@@ -43,8 +42,7 @@ class SessionFacts:
             self.session_authorization,
             self.standard_conforming_strings,
             self.client_encoding,
-            self.temp,
-            self.tainted,
+            self.overlay,
             self.settings,
         )
 
@@ -60,21 +58,23 @@ Values = Mapping[str, tuple[str, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Settings at one point: those for the session, those for this transaction only, temporary names."""
+    """What holds at one point: settings for the session, those for this transaction only, the overlay."""
 
     session: Values = field(default_factory=dict)
     local: Values = field(default_factory=dict)
-    temp: frozenset[str] = frozenset()
-    tainted: frozenset[str] = frozenset()
+    overlay: Overlay = EMPTY
 
-    def with_temp(self, effect: fx.CreateTemp) -> _Layer:
-        names = frozenset((effect.name,))
-        return replace(
-            self, temp=self.temp | names, tainted=self.tainted | names if effect.is_tainted else self.tainted
-        )
+    def with_write(self, effect: fx.Write) -> _Layer:
+        known = self.overlay.get(TEMP, effect.name)
+        if known is None:
+            return self
+        written = known.with_written(dict(effect.columns))
+        return replace(self, overlay=self.overlay.with_relation(TEMP, effect.name, written))
 
-    def without_temp(self, name: str) -> _Layer:
-        return replace(self, temp=self.temp - {name}, tainted=self.tainted - {name})
+    def without_relation(self, effect: fx.DropRelation) -> _Layer:
+        if effect.schema == TEMP:
+            return replace(self, overlay=self.overlay.without(TEMP, effect.name))
+        return replace(self, overlay=self.overlay.with_relation(effect.schema, effect.name, GONE))
 
     def with_setting(self, effect: fx.SetSetting) -> _Layer:
         if effect.is_local:
@@ -86,7 +86,10 @@ class _Layer:
         return replace(self, session=_kept(self.session), local=_kept(self.local))
 
     def at_commit(self) -> _Layer:
-        return replace(self, local={}) if self.local else self
+        """What outlasts the transaction."""
+        overlay = self.overlay.at_commit()
+        is_same = not self.local and overlay == self.overlay
+        return self if is_same else replace(self, local={}, overlay=overlay)
 
     def value(self, name: str) -> tuple[str, ...] | None:
         return self.local[name] if name in self.local else self.session.get(name)
@@ -97,7 +100,7 @@ class FactTracker:
 
     def __init__(self, base: SessionFacts | None = None) -> None:
         self._base = base or SessionFacts()
-        self._now = _Layer()
+        self._now = _Layer(overlay=self._base.overlay)
         self._at_begin: _Layer | None = None
         self._savepoints: list[tuple[str, _Layer]] = []
         self._idle = self._now
@@ -117,6 +120,13 @@ class FactTracker:
         for effect in effects:
             self._apply(effect)
         self._facts = self._build()
+
+    def on_schema_read(self) -> None:
+        """The snapshot now knows what was made: outside a transaction nothing permanent is the session's alone."""
+        if self._at_begin is None:
+            overlay = self._now.overlay.without_permanent()
+            self._now = self._idle = replace(self._now, overlay=overlay)
+            self._facts = self._build()
 
     def on_error(self) -> None:
         """A statement failed: an implicit transaction is undone at once, a block waits for its ROLLBACK."""
@@ -172,10 +182,15 @@ class FactTracker:
                 self._cut(name, keep=False)
             case fx.RollbackTo(name):
                 self._rollback_to(name)
-            case fx.CreateTemp():
-                self._now = self._now.with_temp(effect)
-            case fx.DropTemp(name):
-                self._now = self._now.without_temp(name)
+            case fx.Overlay(schema, name, relation):
+                made = self._now.overlay.with_relation(schema, name, relation)
+                self._now = replace(self._now, overlay=made)
+            case fx.Write():
+                self._now = self._now.with_write(effect)
+            case fx.DropRelation():
+                self._now = self._now.without_relation(effect)
+            case fx.RunCode(anything):
+                self._now = replace(self._now, overlay=self._now.overlay.doubted(anything))
             case fx.Discard(what):
                 self._discard(what)
             case _:
@@ -213,11 +228,11 @@ class FactTracker:
         if what == "all":
             self._now = _Layer()
         elif what == "temp":
-            self._now = replace(self._now, temp=frozenset(), tainted=frozenset())
+            self._now = replace(self._now, overlay=self._now.overlay.without_temporary())
 
     def _build(self) -> SessionFacts:
         now, base = self._now, self._base
-        if not (now.session or now.local or now.temp):
+        if not (now.session or now.local) and now.overlay == base.overlay:
             return base
         named = {**now.session, **now.local}
         path = now.value("search_path")
@@ -236,8 +251,7 @@ class FactTracker:
             session_authorization=_role(now.value("session_authorization"), base.session_authorization),
             standard_conforming_strings=base.standard_conforming_strings,
             client_encoding=encoding[0] if encoding else base.client_encoding,
-            temp=base.temp | now.temp,
-            tainted=base.tainted | now.tainted,
+            overlay=now.overlay,
             settings=tuple(sorted(others.items())),
         )
 

@@ -16,7 +16,7 @@ from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Cell, Shape
 from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
-from narrows.model.reach import Reach
+from narrows.model.reach import Output, Reach
 from narrows.model.reason import Reason
 from narrows.model.resource import Resource
 from narrows.model.snapshot import Relation
@@ -39,13 +39,12 @@ class Gather:
         self.settings: set[str] = set()
         self.tracked_calls: list[tuple[str, str, bool]] = []
         """(setting, value, is local) of each set_config of a tracked setting."""
-        self.tainted_temps: set[str] = set()
+        self.written: dict[str, dict[str, Taint]] = {}
+        """Temporary relation -> column -> what it may hold from here on."""
         self.hidden: set[Resource] = set()
         """Columns of system relations that hold values or statements, and whose values are used."""
         self.calls_users = False
         """A user's function that nobody vouches for is called: it may change the session."""
-        self.unseen_calls = 0
-        """How often such functions are called."""
         self.is_derived = False
         self.is_unknown = False
         self.has_triggers = False
@@ -57,6 +56,9 @@ class Gather:
         self.is_in_sublink = 0
         self.bounded_relations: set[int] = set()
         self.view_depth = 0
+        self.call_depth = 0
+        self.has_secret_views = False
+        """A view over labelled columns is read: its definition may hold constants that they are compared with."""
 
     def need(
         self,
@@ -74,30 +76,6 @@ class Gather:
                 Reason.TOO_COMPLEX, f"the statement needs more than {self.limits.operations} operations"
             )
 
-    def relation(self, action: Action, found: Found) -> None:
-        """The statement does this to that relation, and its replies may carry what the relation holds."""
-        self.mentions.add(found.name)
-        labelled = self.index.of(found.schema, found.name)
-        spend(20 * len(labelled))
-        labels = (
-            frozenset().union(*(self.index.labels[each] for each in labelled.values()))
-            if labelled
-            else CLEAN_LABELS
-        )
-        if (
-            found.nature is Nature.SYSTEM
-            and action is Action.SELECT
-            and found.name not in catalogue.HOLDS_VALUES
-        ):
-            action = Action.SHOW  # browsing the schema is what every client does, not reading a table
-        self.need(action, self.names.table(found.schema, found.name), labels)
-        for column in labelled.values():
-            self.reached[column] = self.index.labels[column]
-        if found.nature is Nature.OPAQUE:
-            self.is_unknown = True
-        elif found.relation is not None:
-            self.touched[found.relation.oid] = found.relation
-
     def relation_mention(self, found: Found) -> None:
         """A definition names the relation: errors may carry what it holds, but nothing is read for the caller."""
         self.mentions.add(found.name)
@@ -105,12 +83,20 @@ class Gather:
             self.reached[column] = self.index.labels[column]
 
     def filter(self, taint: Taint, kind: str) -> None:
-        """Labelled columns decide which rows come, by a condition of that kind."""
+        """Labelled columns decide which rows come, or whether there is an error, by a use of that kind."""
         spend(20 * len(taint))
-        for column in taint:
+        for column in (
+            sorted(taint, key=_path) if len(taint) > 1 else taint
+        ):  # a denial names the same one each time
             if column.path[2] in SYSTEM_SCHEMAS and column.path[3] not in catalogue.HOLDS_VALUES:
                 continue
-            self.need(Action.FILTER, column, self.labels_of(column), {"kind": kind})
+            if column.path[2:] != ANYTHING:  # what nobody sees through has its own operation
+                self.need(Action.FILTER, column, self.labels_of(column), {"kind": kind})
+
+    def compare(self, taint: Taint, values: int) -> None:
+        """Labelled columns are compared with so many constants or parameters."""
+        del values  # counted where conditions are
+        self.filter(taint, "constant")
 
     def derive(self, taint: Taint) -> None:
         """Labelled values go into something that is no plain output column."""
@@ -136,6 +122,15 @@ class Gather:
             return CLEAN
         return frozenset((column_resource(self.view.snapshot, schema, relation, column),))
 
+    def anything(self) -> Taint:
+        """What a value may carry of which nobody knows how it came to be."""
+        return anything_of(self.view) if self.index.labels else CLEAN
+
+    def unseen(self) -> Taint:
+        """A function is called of which nobody knows what it does, and so what it returns."""
+        self.is_unknown = self.calls_users = True
+        return self.anything()
+
     def write(self, target: Found | None, column: str, taint: Taint) -> None:
         """A value with that taint is stored in a column: refused where it would lose a label there."""
         if target is not None and target.nature is Nature.OPAQUE:
@@ -144,41 +139,44 @@ class Gather:
             return
         spend(20 * len(taint))
         if target is not None and target.is_temp:
-            self.tainted_temps.add(target.name)
+            columns = self.written.setdefault(target.name, {})
+            columns[column] = columns.get(column, CLEAN) | taint
             self.derive(taint)
             return
-        own = self.index.of(target.schema, target.name).get(column) if target else None
-        bears = self.index.labels[own] if own else frozenset()
+        place = f"{target.schema}.{target.name}.{column}" if target else column
+        if any(each.path[2:] == ANYTHING for each in taint):
+            raise undecided(
+                f"what nobody sees through would be stored in {place}; if no labelled value can be in it,"
+                " name the function under trusted_functions"
+            )
+        bears = self.labels_at(target, column)
         lost = frozenset().union(*(self.labels_of(each) for each in taint)) - bears
         if lost or any(each not in self.index.labels for each in taint):
-            place = f"{target.name}.{column}" if target else column
             names = ", ".join(sorted(lost)) or "unknown"
             raise undecided(f"values labelled {names} would be stored in {place}, which bears no such label")
         self.derive(taint)
 
-    def unseen(self) -> None:
-        """A function is called of which nobody knows what it does."""
-        self.unseen_calls += 1
-        self.is_unknown = self.calls_users = True
+    def labels_at(self, target: Found | None, column: str) -> frozenset[str]:
+        """The labels of a relation's column, by its name or by what this session made it of."""
+        if target is None:
+            return CLEAN_LABELS
+        own = self.index.of(target.schema, target.name).get(column)
+        bears = self.index.labels[own] if own else CLEAN_LABELS
+        for each in target.overlaid.columns if target.overlaid else ():
+            if each.name == column and each.is_same:
+                bears |= frozenset().union(*(self.labels_of(one) for one in each.taint))
+        return bears
 
-    def keep(self, target: Found, before: int) -> None:
-        """What was evaluated since there were `before` unseen calls is stored: nobody knows what they return."""
-        if self.unseen_calls == before or not self.index.labels:
-            return
-        if not target.is_temp:
-            place = f"{target.schema}.{target.name}"
-            raise undecided(
-                f"what a function returns would be stored in {place}; if no labelled value can be in it,"
-                " name the function under trusted_functions"
-            )
-        self.tainted_temps.add(target.name)
-
-    def reach(self) -> Reach:
+    def reach(self, shape: Shape | None = None) -> Reach:
+        """All that can be reached; `shape` is that of the rows that the caller gets."""
         spend(10 * len(self.index.labels if self.is_unknown else self.reached))
         columns = dict(self.index.labels if self.is_unknown else self.reached)
         # By name, because a description names them too: what else such a relation holds is the schema.
         columns.update(dict.fromkeys(self.hidden, self.all_labels()))
-        return Reach(columns, self.is_derived, self.is_unknown)
+        outputs = None
+        if shape is not None and shape.rest is None:
+            outputs = tuple(_output(cell, columns) for _, cell in shape.cells)
+        return Reach(columns, self.is_derived, self.is_unknown, outputs)
 
     def facts(self) -> dict[str, Fact]:
         labels = frozenset().union(*self.reached.values()) if self.reached else frozenset()
@@ -210,47 +208,28 @@ class Gather:
         return min(most, self.limit) if self.limit > 0 else most
 
 
+def _path(column: Resource) -> tuple[str, ...]:
+    return column.path
+
+
+def anything_of(view: View) -> Taint:
+    """Whatever could be in a database."""
+    return frozenset((column_resource(view.snapshot, *ANYTHING),))
+
+
+def _output(cell: Cell, known: Mapping[Resource, frozenset[str]]) -> Output:
+    relation = cell.relation if cell.is_direct else None
+    column = relation.column(cell.column) if relation else None
+    return Output(
+        columns=frozenset(each for each in cell.taint if each in known),
+        is_same=cell.is_same,
+        is_undecided=any(each not in known for each in cell.taint),
+        is_overlaid=cell.is_overlaid,
+        origin=(relation.oid, column.attnum) if relation and column else None,
+    )
+
+
 CLEAN_LABELS: frozenset[str] = frozenset()
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
-
-
-def relation_shape(gather: Gather, found: Found) -> Shape:
-    """The columns of a relation as a FROM item."""
-    labelled = gather.index.of(found.schema, found.name)
-    relation = found.relation
-    if found.nature is Nature.SYSTEM:
-        return _system_shape(gather, found)
-    if found.is_temp and found.name not in gather.state.facts.tainted:
-        return Shape(rest=CLEAN)
-    if found.nature is not Nature.PLAIN or relation is None:
-        return Shape(rest=gather.unknown_column(found.schema, found.name, "*"))
-    spend(8 * len(relation.columns))
-    return Shape(
-        tuple(
-            (
-                column.name,
-                Cell(
-                    frozenset((labelled[column.name],)) if column.name in labelled else CLEAN,
-                    True,
-                    relation,
-                    column.name,
-                ),
-            )
-            for column in relation.columns
-        )
-    )
-
-
-def _system_shape(gather: Gather, found: Found) -> Shape:
-    """A system relation shows the schema, but for the columns that carry values, statements or secrets."""
-    hidden, rest = catalogue.VALUE_COLUMNS.get(found.name, CLEAN_LABELS), CLEAN
-    if hidden == catalogue.ALL:
-        gather.is_unknown = True
-        rest = gather.unknown_column(found.schema, found.name, "*")
-        hidden = (
-            frozenset(column.name for column in found.relation.columns) if found.relation else CLEAN_LABELS
-        )
-    cells = tuple(
-        (name, Cell(gather.unknown_column(found.schema, found.name, name))) for name in sorted(hidden)
-    )
-    return Shape(cells, rest=rest)
+ANYTHING = ("?", "?", "?")
+"""Where a value comes from of which nobody knows where it comes from: (schema, relation, column)."""

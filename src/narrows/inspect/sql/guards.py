@@ -60,12 +60,12 @@ def table_command(gather: Gather, range_var: Node, command: Node, scope: Scope) 
     subtype = command["subtype"]
     if subtype in ("AT_DetachPartition", "AT_DetachPartitionFinalize", "AT_DropInherit"):
         _detach(gather, range_var, command)
+    elif subtype in ("AT_AttachPartition", "AT_AddInherit"):
+        _attach(gather, range_var, command)
     elif subtype in ("AT_AddColumn", "AT_SetExpression", "AT_AlterColumnType"):
         _generated(gather, range_var, command, scope)
     elif subtype == "AT_ColumnDefault" and "def" in command:
-        before = gather.unseen_calls
-        expression.evaluate(gather, command["def"], scope)
-        gather.keep(sources.lookup(gather, range_var)[0], before)
+        _stored(gather, sources.lookup(gather, range_var)[0], command.get("name", "?"), command["def"], scope)
 
 
 def defaults(gather: Gather, found: Found, constraints: list[Node], scope: Scope) -> None:
@@ -73,9 +73,11 @@ def defaults(gather: Gather, found: Found, constraints: list[Node], scope: Scope
     for each in constraints:
         constraint = each["Constraint"]
         if constraint["contype"] in ("CONSTR_DEFAULT", "CONSTR_GENERATED") and "raw_expr" in constraint:
-            before = gather.unseen_calls
-            expression.evaluate(gather, constraint["raw_expr"], scope)
-            gather.keep(found, before)
+            _stored(gather, found, "?", constraint["raw_expr"], scope)
+
+
+def _stored(gather: Gather, found: Found, column: str, node: Node, scope: Scope) -> None:
+    gather.write(found, column, expression.evaluate(gather, node, scope))
 
 
 def _detach(gather: Gather, range_var: Node, command: Node) -> None:
@@ -90,6 +92,18 @@ def _detach(gather: Gather, range_var: Node, command: Node) -> None:
                 raise _lost(f"column {found.name}.{column}")
 
 
+def _attach(gather: Gather, range_var: Node, command: Node) -> None:
+    """Reading a parent reads its children: what they bear it must bear as well."""
+    type_, fields = unwrap(command["def"])
+    other = fields if type_ == "RangeVar" else fields["name"]
+    parent, child = (range_var, other) if type_ != "RangeVar" else (other, range_var)
+    for over in sources.lookup(gather, parent):
+        for under in sources.lookup(gather, child):
+            for column in gather.index.of(under.schema, under.name):
+                if column not in gather.index.of(over.schema, over.name):
+                    raise _lost(f"column {under.name}.{column}")
+
+
 def _generated(gather: Gather, range_var: Node, command: Node, scope: Scope) -> None:
     """A column made from labelled ones bears no label of its own."""
     definition = command.get("def", {}).get("ColumnDef")
@@ -98,14 +112,12 @@ def _generated(gather: Gather, range_var: Node, command: Node, scope: Scope) -> 
     name = command.get("name") or definition.get("colname", "?")
     found = sources.lookup(gather, range_var)[0]
     defaults(gather, found, definition.get("constraints", []), scope)
-    before = gather.unseen_calls
     for each in definition.get("constraints", ()):
         raw = each["Constraint"].get("raw_expr")
         if raw and each["Constraint"]["contype"] == "CONSTR_GENERATED":
-            gather.write(found, name, expression.evaluate(gather, raw, scope))
+            _stored(gather, found, name, raw, scope)
     if "raw_default" in definition:
-        gather.write(found, name, expression.evaluate(gather, definition["raw_default"], scope))
-        gather.keep(found, before)
+        _stored(gather, found, name, definition["raw_default"], scope)
 
 
 def _lost(what: str) -> Refused:

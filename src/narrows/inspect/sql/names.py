@@ -11,19 +11,25 @@ from enum import Enum
 
 from narrows.inspect.sql import catalogue
 from narrows.inspect.sql.facts import SessionFacts
+from narrows.inspect.sql.overlay import TEMP, Overlaid
 from narrows.inspect.sql.work import spend
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.snapshot import Function, Relation, RelationKind, Snapshot
 
 PLAIN_KINDS = frozenset({RelationKind.TABLE, RelationKind.PARTITIONED, RelationKind.SEQUENCE})
 """Kinds whose rows are their own: nothing is computed when they are read."""
+VIEWS = frozenset({RelationKind.VIEW, RelationKind.MATERIALIZED})
 
 
 class Nature(Enum):
     PLAIN = "plain"
     SYSTEM = "system"
+    VIEW = "view"
+    """Its definition says what its columns carry, where it can be read."""
+    OVERLAID = "overlaid"
+    """This session has made or changed it, and knows what it holds."""
     OPAQUE = "opaque"
-    """A view, a foreign or temporary table, or nothing the snapshot knows."""
+    """A foreign table, one with rules, or nothing the snapshot knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,11 @@ class Found:
     name: str
     nature: Nature
     relation: Relation | None = None
+    overlaid: Overlaid | None = None
 
     @property
     def is_temp(self) -> bool:
-        return self.schema == "pg_temp"
+        return self.schema == TEMP
 
 
 class Names:
@@ -45,7 +52,7 @@ class Names:
 
     def __init__(self, snapshot: Snapshot, facts: SessionFacts) -> None:
         self.snapshot = snapshot
-        self.temp = facts.temp
+        self.overlay = facts.overlay
         self.path = _path(snapshot, facts)
         spend(len(facts.search_path or ()))
         self.may_be_temp = any(_is_temp(each) for each in facts.search_path or ())
@@ -63,11 +70,12 @@ class Names:
         if schema is not None:
             return (self._qualified(schema, name),)
         hidden = self._unqualified(name)
-        if name not in self.temp:
+        temporary = self._temporary(name)
+        if temporary is None:
             return (hidden,)
-        temporary = Found("pg_temp", name, Nature.OPAQUE)
-        is_missing = hidden.relation is None and hidden.nature is Nature.OPAQUE
-        return (temporary,) if is_missing else (temporary, hidden)
+        is_missing = hidden.nature is Nature.OPAQUE and hidden.relation is None
+        is_sure = temporary.overlaid is not None and temporary.overlaid.is_sure and not self.may_be_temp
+        return (temporary,) if is_missing or is_sure else (temporary, hidden)
 
     def is_temp(self, schema: str | None) -> bool:
         """Whether what is made in that schema, or in none that is named, is temporary."""
@@ -114,10 +122,19 @@ class Names:
         own = self.snapshot
         return Resource(kind, (own.connection, own.database, *names), own.is_home)
 
+    def _temporary(self, name: str) -> Found | None:
+        """The session's own relation of that name, which comes before any other."""
+        overlaid = self.overlay.get(TEMP, name)
+        return None if overlaid is None else Found(TEMP, name, Nature.OVERLAID, overlaid=overlaid)
+
     def _qualified(self, schema: str, name: str) -> Found:
         if _is_temp(schema):
-            return Found("pg_temp", name, Nature.OPAQUE)
+            return self._temporary(name) or Found(TEMP, name, Nature.OPAQUE)
         relation = self.snapshot.by_name.get((schema, name))
+        overlaid = self.overlay.get(schema, name)
+        if overlaid is not None:
+            nature = Nature.OPAQUE if overlaid.is_gone else Nature.OVERLAID
+            return Found(schema, name, nature, None if overlaid.is_gone else relation, overlaid)
         if catalogue.is_relation(schema, name, self.snapshot.server_version):
             return Found(schema, name, Nature.SYSTEM, relation)
         if relation is None:
@@ -128,7 +145,7 @@ class Names:
         for schema in self.path:
             spend(5)
             found = self._qualified(schema, name)
-            if found.relation is not None or found.nature is Nature.SYSTEM:
+            if found.relation is not None or found.nature in (Nature.SYSTEM, Nature.OVERLAID):
                 return found
         return Found(self.creation_schema, name, Nature.OPAQUE)
 
@@ -138,8 +155,11 @@ def _is_temp(schema: str) -> bool:
 
 
 def _nature(relation: Relation) -> Nature:
-    is_plain = relation.kind in PLAIN_KINDS and not relation.has_rules
-    return Nature.PLAIN if is_plain else Nature.OPAQUE
+    if relation.has_rules:
+        return Nature.OPAQUE
+    if relation.kind in PLAIN_KINDS:
+        return Nature.PLAIN
+    return Nature.VIEW if relation.kind in VIEWS else Nature.OPAQUE
 
 
 def _path(snapshot: Snapshot, facts: SessionFacts) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from narrows.inspect.sql import expression, query, sources
+from narrows.inspect.sql import expression, query, relations, sources
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft
-from narrows.inspect.sql.gather import Gather, relation_shape
+from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Scope, make_source
 from narrows.inspect.sql.tree import GRAMMAR, LIST, SCALAR, WRAPPED, Node, strings, unwrap
@@ -179,7 +179,7 @@ def _sweep_node(gather: Gather, type_: str, fields: Node, scope: Scope) -> None:
             gather.relation_mention(found)
     elif type_ == "Constraint" and "pktable" in fields:
         for found in sources.lookup(gather, fields["pktable"]):
-            gather.relation(Action.SELECT, found)
+            relations.touch(gather, Action.SELECT, found)
         sweep(gather, type_, {name: each for name, each in fields.items() if name != "pktable"}, scope)
     elif type_ == "TypeName":
         gather.mentions |= set(strings(fields.get("names"))[-1:])
@@ -202,7 +202,7 @@ def scope_of(gather: Gather, range_var: Node | None) -> Scope:
     scope = Scope()
     if range_var is not None:
         found = sources.lookup(gather, range_var)[0]
-        shape = relation_shape(gather, found)
+        shape = relations.shape(gather, found)
         scope.sources.append(make_source(found.name, shape, relation=found.relation, has_system_columns=True))
         scope.hidden += [make_source(alias, shape) for alias in ("old", "new")]
     return scope

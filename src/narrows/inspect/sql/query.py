@@ -72,22 +72,46 @@ def with_clause(gather: Gather, fields: Node, scope: Scope) -> None:
 
 
 def _recursive(gather: Gather, cte: Node, name: str, names: tuple[str, ...], scope: Scope) -> Shape:
-    """Walked twice where labelled values are in it: the second time its own columns carry them all."""
+    """Walked until its columns carry no more than they are known to: what a column carries only grows."""
     gather.recursions += 1
     if gather.recursions > gather.limits.recursions:
         raise too_complex()
-    scope.ctes[name] = Shape(rest=CLEAN)
-    shape = sources.rename(select_node(gather, cte["ctequery"], scope), names)
-    everything = shape.taint
-    if everything and cte["ctequery"].get("SelectStmt", {}).get("op", "SETOP_NONE") != "SETOP_NONE":
-        gather.derive(everything)
-        shape = replace(
-            shape, cells=tuple((each, Cell(everything)) for each, _ in shape.cells), rest=everything
-        )
+    shape = Shape(rest=CLEAN)
+    body = cte["ctequery"].get("SelectStmt", {})
+    is_union = body.get("op", "SETOP_NONE") != "SETOP_NONE"
+    if is_union:  # the first side does not name the table, and says which columns there are
         scope.ctes[name] = shape
-        select_node(gather, cte["ctequery"], scope)
+        shape = sources.rename(select(gather, body["larg"], Scope(scope)), names)
+    for _ in range(ROUNDS):
+        scope.ctes[name] = shape
+        found = sources.rename(select_node(gather, cte["ctequery"], scope), names)
+        grown = _grown(shape, found) if is_union else found
+        if not is_union or grown == shape:
+            gather.recursions -= 1
+            return grown
+        shape = grown
+    everything = shape.taint
     gather.recursions -= 1
+    scope.ctes[name] = shape = Shape(tuple((each, Cell(everything)) for each, _ in shape.cells), everything)
+    select_node(gather, cte["ctequery"], scope)
     return shape
+
+
+ROUNDS = 4
+"""After so many the columns of a recursive table are taken to carry all that any of them does."""
+
+
+def _grown(before: Shape, after: Shape) -> Shape:
+    """The columns of both; what is not listed in one may be anything of it."""
+    if before.rest is not None or after.rest is not None or len(before.cells) != len(after.cells):
+        everything = before.taint | after.taint
+        return Shape(tuple((name, Cell(everything)) for name, _ in after.cells), everything)
+    return Shape(
+        tuple(
+            (name, Cell(one.taint | other.taint, is_same=one.is_same and other.is_same))
+            for (name, one), (_, other) in zip(before.cells, after.cells, strict=True)
+        )
+    )
 
 
 def _with_extras(cte: Node, shape: Shape) -> Shape:
@@ -123,43 +147,51 @@ def strings_of_relations(fields: Node) -> frozenset[str]:
 
 
 def _grouping(gather: Gather, fields: Node, scope: Scope, shape: Shape) -> None:
-    for node in fields.get("groupClause", ()):
-        gather.filter(_named_or(gather, node, scope, shape), "group")
+    grouped = list(fields.get("groupClause", ()))
+    while grouped:
+        node = grouped.pop()
+        if "GroupingSet" in node:  # ROLLUP, CUBE, GROUPING SETS
+            grouped += node["GroupingSet"].get("content", [])
+            continue
+        cell = _named_or(gather, node, scope, shape)
+        gather.filter(cell.taint, "group" if cell.is_same else "other")
     if "havingClause" in fields:
         conditions.condition(gather, fields["havingClause"], scope)
     distinct = fields.get("distinctClause")
     if distinct is not None:
-        named = [node for node in distinct if node]
-        taint = CLEAN if named else shape.taint
-        for node in named:
-            taint |= _named_or(gather, node, scope, shape)
-        gather.filter(taint, "group")
+        named = [_named_or(gather, node, scope, shape) for node in distinct if node]
+        cells = named or [cell for _, cell in shape.cells]
+        for cell in cells:
+            gather.filter(cell.taint, "group" if cell.is_same else "other")
+        if not named and shape.rest:
+            gather.filter(shape.rest, "other")
 
 
 def _sorting(gather: Gather, nodes: list[Node] | None, scope: Scope, shape: Shape) -> None:
     for node in nodes or ():
         sort = node["SortBy"]
         expression.check_operator(gather, sort.get("useOp"))
-        gather.filter(_named_or(gather, sort["node"], scope, shape), "order")
+        gather.filter(_named_or(gather, sort["node"], scope, shape).taint, "order")
 
 
-def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Taint:
+def _named_or(gather: Gather, node: Node, scope: Scope, shape: Shape) -> Cell:
     """GROUP BY and ORDER BY take an output's number or name before an expression."""
     type_, fields = unwrap(node)
     if type_ == "A_Const" and "ival" in fields:
         index = fields["ival"].get("ival", 0) - 1
         is_known = shape.rest is None and 0 <= index < len(shape.cells)
-        return shape.cells[index][1].taint if is_known else shape.taint
-    taint = CLEAN
-    if type_ == "ColumnRef":
-        names = strings(fields["fields"])
-        if len(names) == 1:
-            spend(len(shape.cells))
-            outputs = [cell for name, cell in shape.cells if name == names[0]]
-            taint = CLEAN.union(*(cell.taint for cell in outputs))
-            if outputs and scope.column(names[0]) is None:
-                return taint
-    return taint | expression.evaluate(gather, node, scope)
+        return shape.cells[index][1] if is_known else Cell(shape.taint)
+    if type_ != "ColumnRef":
+        return Cell(expression.evaluate(gather, node, scope))
+    names = strings(fields["fields"])
+    spend(len(shape.cells))
+    outputs = [cell for name, cell in shape.cells if (name,) == names]
+    taint = CLEAN.union(*(cell.taint for cell in outputs))
+    is_same = all(cell.is_same for cell in outputs)
+    if outputs and scope.column(names[0]) is None:
+        return Cell(taint, is_same=is_same)
+    found = expression.column(gather, fields, scope)
+    return Cell(taint | found.taint, is_same=is_same and found.is_same)
 
 
 def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
@@ -167,21 +199,46 @@ def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
     right = select(gather, fields["rarg"], scope)
     spend(8 * (len(left.cells) + len(right.cells)) + len(left.exports) + len(right.exports))
     exports = left.exports | right.exports
+    is_compared = fields["op"] != "SETOP_UNION" or not fields.get("all")
     if left.rest is not None or right.rest is not None or len(left.cells) != len(right.cells):
         taint = left.taint | right.taint
         gather.derive(taint)
         shape = Shape(tuple((name, Cell(taint)) for name, _ in left.cells), taint, exports)
+        if is_compared:
+            gather.filter(taint, "match")
     else:
-        cells = tuple(
-            (name, Cell(one.taint | other.taint))
-            for (name, one), (_, other) in zip(left.cells, right.cells, strict=True)
-        )
+        pairs = list(zip(left.cells, right.cells, strict=True))
+        cells = tuple((name, _either(gather, one, other)) for (name, one), (_, other) in pairs)
         shape = Shape(cells, None, exports)
         gather.derive(shape.taint)
-    if fields["op"] != "SETOP_UNION" or not fields.get("all"):
-        gather.filter(shape.taint, "group")
+        for (_, one), (_, other) in pairs if is_compared else ():
+            _compared(gather, one, other)
     _sorting(gather, fields.get("sortClause"), scope, shape)
     return shape
+
+
+def _either(gather: Gather, one: Cell, other: Cell) -> Cell:
+    """A column that holds what either side's does."""
+    is_same = one.is_same and other.is_same and _labels(gather, one) == _labels(gather, other)
+    is_fixed = one.is_fixed and other.is_fixed
+    is_overlaid = one.is_overlaid or other.is_overlaid
+    return Cell(one.taint | other.taint, is_same=is_same, is_fixed=is_fixed, is_overlaid=is_overlaid)
+
+
+def _compared(gather: Gather, one: Cell, other: Cell) -> None:
+    """UNION, INTERSECT and EXCEPT tell which values of one side stand on the other."""
+    if one.is_same and other.is_same and _labels(gather, one) == _labels(gather, other):
+        gather.filter(one.taint | other.taint, "group")
+        return
+    for mine, theirs in ((one, other), (other, one)):
+        if mine.taint and theirs.is_fixed:
+            gather.compare(mine.taint, 1)
+        elif mine.taint:
+            gather.filter(mine.taint, "match")
+
+
+def _labels(gather: Gather, cell: Cell) -> frozenset[str]:
+    return frozenset[str]().union(*(gather.labels_of(each) for each in cell.taint))
 
 
 def _values(gather: Gather, fields: Node, scope: Scope) -> Shape:
@@ -191,7 +248,9 @@ def _values(gather: Gather, fields: Node, scope: Scope) -> Shape:
             if index == len(taints):
                 taints.append(CLEAN)
             taints[index] |= expression.evaluate(gather, node, scope)
-    shape = Shape(tuple((f"column{index}", Cell(taint)) for index, taint in enumerate(taints, 1)))
+    is_fixed = len(fields["valuesLists"]) == 1
+    cells = (Cell(taint, is_fixed=is_fixed and not taint) for taint in taints)
+    shape = Shape(tuple((f"column{index}", cell) for index, cell in enumerate(cells, 1)))
     gather.derive(shape.taint)
     _sorting(gather, fields.get("sortClause"), scope, shape)
     return shape
@@ -263,8 +322,14 @@ def _target(gather: Gather, target: Node, value: Node, scope: Scope) -> tuple[st
     elif type_ == "A_Indirection":
         cell = expression.indirection(gather, fields, scope)
     else:
-        cell = Cell(expression.evaluate(gather, value, scope))
+        taint = expression.evaluate(gather, value, scope)
+        is_fixed = not taint and not scope.sources and type_ in FIXED
+        cell = Cell(taint, is_fixed=is_fixed)
     return target.get("name") or _name(type_, fields), cell
+
+
+FIXED = frozenset({"A_Const", "ParamRef", "TypeCast"})
+"""What is one value, whatever the tables hold."""
 
 
 def _name(type_: str, fields: Node) -> str:

@@ -5,20 +5,23 @@ Law: what runs another statement needs all that the other needs, resolved under 
 
 from __future__ import annotations
 
-from narrows.inspect.sql import bounds, dml, expression, query, redact, sources
+from narrows.inspect.sql import bounds, dml, expression, overlays, query, redact, relations, sources
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql.analysis import Analysed, Kind
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
 from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.labelled import CLEAN
 from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.names import Found, Nature
+from narrows.inspect.sql.overlay import TEMP
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Scope, Shape
 from narrows.inspect.sql.setting_calls import is_only_call, refuse_tracked, settle_name
 from narrows.inspect.sql.settings import parse_identifiers
-from narrows.inspect.sql.tree import Node, parse, unwrap
+from narrows.inspect.sql.tree import Node, parse, strings, unwrap
 from narrows.model.action import Action
+from narrows.model.reach import Output
 from narrows.model.reason import Reason
 from narrows.model.statement import Operation
 
@@ -28,7 +31,7 @@ def select(draft: Draft, fields: Node) -> None:
         _select_into(draft, fields)
         return
     fields = settle_name(fields)
-    shape = query.select(draft.gather, fields, None)
+    draft.shape = shape = query.select(draft.gather, fields, None)
     draft.returns_rows = True
     _export(draft.gather, shape)
     _note_limit(draft.gather, fields)
@@ -39,7 +42,7 @@ def select(draft: Draft, fields: Node) -> None:
 
 def write(draft: Draft, fields: Node) -> None:
     type_ = {kind: name for name, kind in WRITES.items()}[draft.kind]
-    shape = dml.VISITORS[type_](draft.gather, fields, None)
+    draft.shape = shape = dml.VISITORS[type_](draft.gather, fields, None)
     draft.returns_rows = "returningClause" in fields
     _export(draft.gather, shape)
 
@@ -55,8 +58,7 @@ WRITES = {
 def _export(gather: Gather, shape: Shape) -> None:
     for oid in shape.exports:
         relation = gather.view.snapshot.relations[oid]
-        labelled = gather.index.of(relation.schema, relation.name)
-        labels = frozenset[str]().union(*(gather.index.labels[each] for each in labelled.values()))
+        labels = relations.labels_of(gather, relation)
         gather.need(Action.EXPORT, gather.names.table(relation.schema, relation.name), labels)
 
 
@@ -104,36 +106,31 @@ def create_as(draft: Draft, fields: Node) -> None:
 
 
 def _into(draft: Draft, into: Node, shape: Shape, *, is_stored: bool) -> None:
-    """A stored copy of labelled values would bear no labels; a temporary one is remembered as tainted."""
+    """A stored copy of labelled values would bear no labels; of a temporary one each column is remembered."""
     gather = draft.gather
     refuse_tracked(gather)
     found = created(draft, into["rel"])
-    if is_stored and found.is_temp:
-        if shape.taint or gather.is_derived or gather.unseen_calls:
-            gather.tainted_temps.add(found.name)
-    elif is_stored:
-        gather.keep(found, 0)
-        for name, cell in shape.cells:
+    names = strings(into.get("colNames"))
+    made = overlays.of_shape(shape, names, ends_at_commit=into.get("onCommit") == "ONCOMMIT_DROP")
+    if is_stored and not found.is_temp:
+        for name, cell in sources.rename(shape, names).cells:
             gather.write(found, name, cell.taint)
         gather.write(found, "*", shape.rest or frozenset())
-        if gather.is_derived:
-            raise undecided(f"labelled values would be stored in {found.name}, which bears no such labels")
-    draft.changes_schema = True
+    overlays.made(draft, found, into["rel"], made)
 
 
 def created(draft: Draft, range_var: Node, action: Action = Action.CREATE) -> Found:
-    """A relation that the statement makes; a temporary one is known to the session from here on."""
+    """A relation that the statement makes."""
     gather = draft.gather
     name, schema = range_var["relname"], range_var.get("schemaname")
     is_temp = range_var.get("relpersistence") == "t" or gather.names.is_temp(schema)
-    place = "pg_temp" if is_temp else schema or gather.names.creation_schema
+    place = TEMP if is_temp else schema or gather.names.creation_schema
     gather.need(action, gather.names.table(place, name))
     gather.mentions.add(name)
     if schema:
         gather.mentions.add(schema)
     draft.changes.add(name)
-    if is_temp or (schema is None and gather.names.may_be_temp):
-        draft.effects.append(fx.CreateTemp(name))
+    draft.changes_schema = True
     return Found(place, name, Nature.OPAQUE)
 
 
@@ -155,9 +152,16 @@ def explain(draft: Draft, fields: Node) -> None:
         gather.need(Action.EXPLAIN, gather.names.database())
     gather.is_derived = gather.is_derived and runs  # rows are counted then, and filtered ones too
     draft.returns_rows = True
+    draft.outputs = (_plan_line(gather),)
     if runs:
         draft.effects += inner.effects
         draft.changes_schema = inner.changes_schema
+
+
+def _plan_line(gather: Gather) -> Output:
+    """A plan shows constants of view definitions, and with ANALYZE how many rows there were."""
+    is_undecided = gather.is_unknown or gather.has_secret_views
+    return Output(frozenset(gather.reached) if gather.is_derived else frozenset(), is_undecided=is_undecided)
 
 
 EXPLAIN_OPTIONS = listed(
@@ -201,6 +205,12 @@ def _adopt(gather: Gather, inner: Gather) -> None:
     gather.has_limit, gather.limit = inner.has_limit, inner.limit
     gather.constant_filters = inner.constant_filters
     gather.bounded_relations |= inner.bounded_relations
+    gather.has_secret_views |= inner.has_secret_views
+    gather.hidden |= inner.hidden
+    for name, columns in inner.written.items():
+        for column, taint in columns.items():
+            kept = gather.written.setdefault(name, {})
+            kept[column] = kept.get(column, CLEAN) | taint
 
 
 def _needs_of(gather: Gather, analysed: Analysed) -> None:
@@ -245,10 +255,12 @@ def execute(draft: Draft, fields: Node) -> None:
     _needs_of(draft.gather, inner)
     draft.gather.derive(expression.evaluate_all(draft.gather, fields.get("params"), Scope()))
     draft.names_statement = name
+    draft.outputs = inner.reach.outputs
     draft.returns_rows = inner.returns_rows
     draft.tag = inner.tag
-    draft.effects += inner.effects
+    draft.effects += [effect for effect in inner.effects if not isinstance(effect, fx.Write | fx.RunCode)]
     draft.changes_schema = inner.changes_schema
+    draft.is_doubtful = inner.is_doubtful
 
 
 def declare(draft: Draft, fields: Node) -> None:
@@ -293,7 +305,7 @@ def call(draft: Draft, fields: Node) -> None:
     before = gather.calls_users
     gather.derive(expression.evaluate(gather, {"FuncCall": fields["funccall"]}, Scope()))
     draft.runs_code = draft.changes_schema = gather.calls_users and not before
-    draft.returns_rows = True
+    draft.returns_rows = True  # the outputs are the procedure's parameters: nobody knows which
     if not any(operation.action is Action.CALL for operation in gather.operations.values()):
         raise undecided("CALL of a procedure that is not known to the gateway")
 
@@ -301,13 +313,13 @@ def call(draft: Draft, fields: Node) -> None:
 def lock(draft: Draft, fields: Node) -> None:
     for each in fields["relations"]:
         for found in sources.lookup(draft.gather, each["RangeVar"]):
-            draft.gather.relation(Action.LOCK, found)
+            relations.touch(draft.gather, Action.LOCK, found)
 
 
 def truncate(draft: Draft, fields: Node) -> None:
     for each in fields["relations"]:
         for found in sources.lookup(draft.gather, each["RangeVar"]):
-            draft.gather.relation(Action.TRUNCATE, found)
+            relations.touch(draft.gather, Action.TRUNCATE, found)
     draft.gather.is_bounded = False
 
 

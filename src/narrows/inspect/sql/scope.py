@@ -23,8 +23,14 @@ class Cell:
     taint: Taint = CLEAN
     is_direct: bool = False
     relation: Relation | None = None
-    """The plain table it belongs to, where it is a column of one."""
+    """The table or view it belongs to, where it is a column of one."""
     column: str = ""
+    is_same: bool = False
+    """Every value in it is an unchanged value of a labelled column in `taint`, and nothing else is mixed in."""
+    is_overlaid: bool = False
+    """It belongs to a relation that this session alone sees so."""
+    is_fixed: bool = False
+    """It holds a constant or parameter."""
 
 
 EMPTY = Cell()

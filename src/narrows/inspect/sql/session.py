@@ -15,6 +15,7 @@ from narrows.inspect.sql.refused import Refused, undecided, unsupported
 from narrows.inspect.sql.settings import Rule
 from narrows.inspect.sql.tree import Node, unwrap
 from narrows.model.action import Action
+from narrows.model.reach import Output
 from narrows.model.reason import Reason
 
 CHARACTERISTICS = frozenset({"TRANSACTION", "SESSION CHARACTERISTICS", "TRANSACTION SNAPSHOT"})
@@ -91,6 +92,8 @@ def show(draft: Draft, fields: Node) -> None:
     draft.gather.need(Action.SHOW, draft.gather.names.database(), facts={"setting": fields["name"].lower()})
     if fields["name"].lower() in settings.SHOWS_SECRETS | {"all"}:
         draft.gather.is_unknown = True
+    else:
+        draft.outputs = (Output(),)
 
 
 DISCARDS = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from narrows.inspect.sql import settings
 from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.refused import Refused
 from narrows.inspect.sql.settings import Rule
 from narrows.inspect.sql.tree import Node, strings, unwrap
@@ -15,14 +16,17 @@ from narrows.model.action import Action
 from narrows.model.reason import Reason
 
 
-def reads(gather: Gather, fields: Node) -> None:
+def reads(gather: Gather, fields: Node) -> Taint:
+    """What the setting's value may carry."""
     name = constant_text(_argument(fields, 0))
     if name is None:
         gather.need(Action.SHOW, gather.names.database(), facts={"setting": "all"})
-        return
+        return CLEAN
     gather.need(Action.SHOW, gather.names.database(), facts={"setting": name.lower()})
     if name.lower() in settings.SHOWS_SECRETS:
         gather.is_unknown = True
+        return gather.anything()
+    return CLEAN
 
 
 def writes(gather: Gather, fields: Node) -> None:

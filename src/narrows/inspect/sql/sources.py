@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from narrows.inspect.sql import conditions, expression, query, views
-from narrows.inspect.sql.gather import Gather, relation_shape
+from narrows.inspect.sql import conditions, constant_sql, expression, query, relations
+from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.refused import undecided, unsupported
@@ -55,7 +55,7 @@ def target(gather: Gather, fields: Node, action: Action, scope: Scope) -> Found:
             raise unsupported(
                 f"{each.schema}.{each.name} is a system relation: it is not written through the gateway"
             )
-        gather.relation(action, each)
+        relations.touch(gather, action, each)
         gather.has_triggers |= each.relation is not None and (
             each.relation.has_triggers or each.relation.has_rules
         )
@@ -87,15 +87,13 @@ def _relation(gather: Gather, fields: Node, scope: Scope) -> Shape:
         return _see(scope, make_source(alias, common, names))
     every = lookup(gather, fields)
     for found in every:
-        gather.relation(Action.SELECT, found)
+        relations.touch(gather, Action.SELECT, found)
     each = [_source(gather, fields, found) for found in every]
     return _see(scope, each[0] if len(each) == 1 else united(each[0].alias, each))
 
 
 def _source(gather: Gather, fields: Node, found: Found) -> Source:
-    shape = relation_shape(gather, found)
-    if found.nature is Nature.OPAQUE and found.relation is not None and gather.index.labels:
-        shape = views.shape(gather, found.relation) or shape
+    shape = relations.shape(gather, found)
     alias, names = alias_of(fields, found.name)
     known = frozenset(column.name for column in found.relation.columns) if found.relation else frozenset()
     return make_source(
@@ -125,21 +123,26 @@ def _function(gather: Gather, fields: Node, scope: Scope) -> Shape:
     name = ""
     for each in fields["functions"]:
         call, *definitions = each["List"]["items"]
-        taint |= expression.evaluate(gather, call, scope)
+        seen = constant_sql.runs(gather, call)
+        taint |= expression.evaluate(gather, call, scope) if seen is None else seen
         name = strings(call.get("FuncCall", {}).get("funcname"))[-1:][0] if "FuncCall" in call else name
         for definition in definitions:
             for column in definition.get("List", {}).get("items", ()):
-                _column_type(gather, column)
+                taint |= _column_type(gather, column)
     for column in fields.get("coldeflist", ()):
-        _column_type(gather, column)
+        taint |= _column_type(gather, column)
     alias, names = alias_of(fields, name)
+    listed = tuple(column["ColumnDef"]["colname"] for column in fields.get("coldeflist", ()))
+    if listed and len(fields["functions"]) == 1 and not fields.get("ordinality"):
+        cells = tuple((column, Cell(taint)) for column in listed)
+        gather.derive(taint)
+        return _see(scope, make_source(alias, Shape(cells), names))
     return _open_source(gather, alias, names, taint, scope)
 
 
-def _column_type(gather: Gather, column: Node) -> None:
+def _column_type(gather: Gather, column: Node) -> Taint:
     definition = column.get("ColumnDef", {})
-    if "typeName" in definition:
-        expression.check_type(gather, definition["typeName"])
+    return expression.check_type(gather, definition["typeName"]) if "typeName" in definition else CLEAN
 
 
 def _open_source(gather: Gather, alias: str, names: tuple[str, ...], taint: Taint, scope: Scope) -> Shape:
@@ -159,12 +162,26 @@ def _xml_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
             if field in definition:
                 taint |= expression.evaluate(gather, definition[field], scope)
         if "typeName" in definition:
-            expression.check_type(gather, definition["typeName"])
+            taint |= expression.check_type(gather, definition["typeName"])
     for each in fields.get("namespaces", ()):
         taint |= expression.evaluate(gather, each, scope)
     alias, names = alias_of(fields, "")
-    gather.filter(taint, "other")
+    if not _is_one_element(fields):
+        gather.filter(taint, "other")
     return _open_source(gather, alias, names, taint, scope)
+
+
+def _is_one_element(fields: Node) -> bool:
+    """XMLTABLE over an element that is made in place, and asked for as a whole: one row, whatever is in it."""
+    made = fields["docexpr"].get("XmlExpr", {})
+    path = fields["rowexpr"].get("A_Const", {}).get("sval", {}).get("sval")
+    columns = [each["RangeTableFuncCol"] for each in fields.get("columns", ())]
+    is_whole = all(
+        each.get("colexpr", {}).get("A_Const", {}).get("sval", {}).get("sval") == "."
+        and strings(each.get("typeName", {}).get("names"))[-1:] == ("text",)
+        for each in columns
+    )
+    return made.get("op") == "IS_XMLELEMENT" and path == f"/{made.get('name')}" and is_whole
 
 
 def _json_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
@@ -173,7 +190,7 @@ def _json_table(gather: Gather, fields: Node, scope: Scope) -> Shape:
     taint |= _json_columns(gather, fields.get("columns", []), scope)
     if "on_error" in fields:
         taint |= expression.parts(gather, "JsonBehavior", fields["on_error"], scope)
-    expression.grammar(gather, "JsonTable", fields, taint)
+    taint |= expression.grammar(gather, "JsonTable", fields, taint)
     alias, names = alias_of(fields, "")
     gather.filter(taint, "other")
     return _open_source(gather, alias, names, taint, scope)
@@ -187,7 +204,7 @@ def _json_columns(gather: Gather, columns: list[Node], scope: Scope) -> Taint:
             if field in column:
                 taint |= expression.parts(gather, "JsonBehavior", column[field], scope)
         if "typeName" in column:
-            expression.check_type(gather, column["typeName"])
+            taint |= expression.check_type(gather, column["typeName"])
         taint |= _json_columns(gather, column.get("columns", []), scope)
     return taint
 
@@ -264,9 +281,12 @@ def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Sh
 
 def _merged(ours: list[Cell], theirs: list[Cell], kind: str) -> Cell:
     """A merged column may be either side's, so it is direct only where nothing labelled is in it."""
-    taint = CLEAN.union(*(cell.taint for cell in (*ours, *theirs)))
+    every = (*ours, *theirs)
+    taint = CLEAN.union(*(cell.taint for cell in every))
     if taint or not ours or kind not in ("JOIN_INNER", "JOIN_LEFT"):
-        return Cell(taint)
+        return Cell(
+            taint, is_same=bool(ours and theirs) and all(cell.is_same and cell.taint for cell in every)
+        )
     return ours[0]
 
 

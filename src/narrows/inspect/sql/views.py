@@ -1,10 +1,12 @@
-"""What a view's columns may carry, read from its definition.
+"""What a view's columns carry, read from its definition.
 
-Law: this only ever narrows what `anything` would be: the view itself stays an unknown relation, and a definition
-that cannot be analysed leaves its columns unknown.
+Law: a definition that cannot be analysed leaves its columns unknown, and what it reaches with them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from narrows.inspect.sql import gather as gathering
 from narrows.inspect.sql import query, tree, work
@@ -13,22 +15,37 @@ from narrows.inspect.sql.facts import SessionFacts
 from narrows.inspect.sql.limits import LIMITS
 from narrows.inspect.sql.refused import Refused
 from narrows.inspect.sql.scope import Cell, Shape
+from narrows.model.resource import Resource
 from narrows.model.snapshot import Relation
 
 MAX_DEPTH = 16
 
 
-def shape(gather: gathering.Gather, relation: Relation) -> Shape | None:
-    """The columns of a view with what they may carry; None where that cannot be told."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One view, seen through."""
+
+    shape: Shape | None = None
+    """None where its columns cannot be told."""
+    reached: Mapping[Resource, frozenset[str]] = field(default_factory=dict)
+    hidden: frozenset[Resource] = frozenset()
+    is_unknown: bool = True
+
+
+UNKNOWN = Look()
+
+
+def look(gather: gathering.Gather, relation: Relation) -> Look:
+    """What a view of the snapshot shows."""
     if relation.definition is None or gather.view_depth >= MAX_DEPTH:
-        return None
-    memo: dict[int, Shape | None] = gather.view.view_shapes
+        return UNKNOWN
+    memo: dict[int, Look] = gather.view.view_looks
     if relation.oid not in memo:
         memo[relation.oid] = _derive(gather, relation)
     return memo[relation.oid]
 
 
-def _derive(gather: gathering.Gather, relation: Relation) -> Shape | None:
+def _derive(gather: gathering.Gather, relation: Relation) -> Look:
     # Definitions are read with an empty search path: what they name without a schema is pg_catalog's.
     inner = gathering.Gather(gather.view, SessionState(SessionFacts(search_path=())), LIMITS)
     inner.view_depth = gather.view_depth + 1
@@ -38,8 +55,14 @@ def _derive(gather: gathering.Gather, relation: Relation) -> Shape | None:
     except Refused:
         if work.is_spent():
             raise
-        return None
-    if found.rest is not None or len(found.cells) != len(relation.columns):
-        return None
-    pairs = zip(relation.columns, found.cells, strict=True)
-    return Shape(tuple((column.name, Cell(cell.taint)) for column, (_, cell) in pairs))
+        return UNKNOWN
+    shape = None
+    if found.rest is None and len(found.cells) == len(relation.columns):
+        pairs = zip(relation.columns, found.cells, strict=True)
+        shape = Shape(tuple((column.name, _cell(relation, column.name, cell)) for column, (_, cell) in pairs))
+    is_unknown = inner.is_unknown or shape is None
+    return Look(shape, dict(inner.reached), frozenset(inner.hidden), is_unknown)
+
+
+def _cell(relation: Relation, name: str, cell: Cell) -> Cell:
+    return replace(cell, is_direct=True, relation=relation, column=name, is_overlaid=False, is_fixed=False)

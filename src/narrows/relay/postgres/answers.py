@@ -195,6 +195,7 @@ def _on_complete(state: State, entry: Expected, message: Message) -> None:
             is_undone = isinstance(effect, Commit) and run.tag == "ROLLBACK"
             state.names.apply(Rollback() if is_undone else effect, state)
     state.is_dirty = state.is_dirty or part.changes_schema
+    state.is_doubtful = state.is_doubtful or part.is_doubtful
     state.needs_probe = state.needs_probe or part.may_change_session
     _pass(state, entry, message)
     if entry.want is Want.EXECUTE:
@@ -260,7 +261,7 @@ def _end_transaction(state: State, *, is_commit: bool) -> None:
     state.names.end_transaction(is_commit=is_commit)
     state.is_tainted = False
     if state.is_dirty:
-        state.is_dirty = False
+        state.is_dirty = state.is_doubtful = False
         state.awaits_schema = True
         state.out.add(SchemaChanged())
 

@@ -70,7 +70,7 @@ def resolved(state: State, prepared: Prepared, refused: Callable[[Refusal], None
 
 def learn(state: State, text: str, analysis: Analysis) -> Known:
     """Keep an analysis that was made under what holds now."""
-    if state.is_dirty:
+    if state.is_doubtful:
         analysis = doubted(analysis, state.context.view)
     made = Known(analysis)
     state.texts().put(text, made)

@@ -91,7 +91,7 @@ class Known:
 
 
 Basis = tuple[View, SessionFacts, bool, bool]
-"""View, facts, whether in a block, and whether the block changed the schema."""
+"""View, facts, whether in a block, and whether the block changed the schema in a way that facts do not tell."""
 
 Key = tuple[object, ...]
 
@@ -159,9 +159,9 @@ class Texts:
         return len(self._by_text)
 
 
-def basis_of(view: View, facts: SessionFacts, in_block: bool, is_dirty: bool) -> Key:
+def basis_of(view: View, facts: SessionFacts, in_block: bool, is_doubtful: bool) -> Key:
     """What equal analyses of one text need to have in common, over all sessions."""
-    return (view.key, facts.key, in_block, is_dirty)
+    return (view.key, facts.key, in_block, is_doubtful)
 
 
 def one(analysed: Analysed, view: View) -> Known:
@@ -170,7 +170,7 @@ def one(analysed: Analysed, view: View) -> Known:
 
 
 def doubted(analysis: Analysis, view: View) -> Analysis:
-    """The same analysis while the transaction has changed the schema in a way that only its session sees.
+    """The same analysis while the transaction has changed the schema in a way that nobody followed.
 
     Names may mean other objects than in the snapshot, so everything labelled is within reach.
     """

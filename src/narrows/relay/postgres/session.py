@@ -144,6 +144,8 @@ class Session:
         self._state.awaits_schema = True
 
     def schema_read(self, view: object) -> list[Command]:
+        if not self._state.is_dirty:
+            self._state.tracker.on_schema_read()
         self.update_view(view)
         self._state.awaits_schema = False
         return self._continue()

@@ -78,6 +78,8 @@ class State:
     held: Held | None = None
     is_dirty: bool = False
     """The open transaction has changed the schema; only its session sees it so."""
+    is_doubtful: bool = False
+    """It changed it in a way that the session's facts do not tell."""
     awaits_schema: bool = False
     needs_probe: bool = False
     """Code ran that could have changed settings unseen: ask before the next statement is analysed."""
@@ -129,7 +131,7 @@ class State:
 
     def basis(self) -> Basis:
         """Changes whenever a known text or a described field may have another meaning."""
-        return (self.context.view, self.tracker.facts, self.tracker.in_block, self.is_dirty)
+        return (self.context.view, self.tracker.facts, self.tracker.in_block, self.is_doubtful)
 
     def still_holds(self, basis: Basis | None) -> bool:
         """Views are compared by identity, facts by value."""

@@ -100,7 +100,8 @@ class Reading:
         return Column(sys.intern(name), attnum, type_oid, self._types[type_oid], is_generated, default)
 
     def _take_function(self, row: Row) -> None:
-        oid, schema, name, kind, language, volatility, definer, returns_set = _texts(row[:-1])
+        oid, schema, name, kind, language, volatility, definer, returns_set = _texts(row[:-3])
+        extension, body, parameters = row[-3:]
         function = Function(
             oid=int(oid),
             schema=sys.intern(schema),
@@ -110,7 +111,9 @@ class Reading:
             volatility=volatility,
             is_definer=definer == "t",
             returns_set=returns_set == "t",
-            extension=row[-1],
+            extension=extension,
+            body=body,
+            parameters=tuple(json.loads(parameters)) if parameters else (),
         )
         key = (function.schema, name)
         self.section.functions[key] = (*self.section.functions.get(key, ()), function)

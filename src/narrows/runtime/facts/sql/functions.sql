@@ -1,6 +1,13 @@
--- Every function, pg_catalog's too, with the extension it came with.
+-- Every function, pg_catalog's too, with the extension it came with; of one in SQL, its body and its inputs' names,
+-- where it runs as its caller and under its caller's settings.
 select p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef, p.proretset,
-       e.extname
+       e.extname,
+       case when l.lanname = 'sql' and p.oid >= 16384 and p.proconfig is null and not p.prosecdef
+            then coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) end,
+       case when l.lanname = 'sql' and p.oid >= 16384 and p.proargnames is not null
+            then (select pg_catalog.json_agg(a.name order by a.place)
+                  from rows from (unnest(p.proargnames), unnest(p.proargmodes)) with ordinality as a (name, mode, place)
+                  where a.mode is null or a.mode in ('i', 'b', 'v')) end
 from pg_catalog.pg_proc p
      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      join pg_catalog.pg_language l on l.oid = p.prolang

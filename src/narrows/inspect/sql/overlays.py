@@ -1,0 +1,98 @@
+"""What a definition makes of a relation, as the session sees it before the snapshot does.
+
+Law: a definition whose outcome is not told here leaves its session in doubt until the snapshot is read again.
+"""
+
+from __future__ import annotations
+
+from narrows.inspect.sql import effects as fx
+from narrows.inspect.sql import relations, sources
+from narrows.inspect.sql.draft import Draft
+from narrows.inspect.sql.gather import Gather
+from narrows.inspect.sql.names import Found, Nature
+from narrows.inspect.sql.overlay import Column, Overlaid, made_of
+from narrows.inspect.sql.scope import Shape
+from narrows.inspect.sql.tree import Node
+
+
+def of_shape(shape: Shape, names: tuple[str, ...] = (), *, ends_at_commit: bool = False) -> Overlaid:
+    """A relation that holds what a query gives, its first columns renamed."""
+    shape = sources.rename(shape, names)
+    columns = (Column(name, cell.taint, cell.is_same) for name, cell in shape.cells)
+    made = made_of(columns, shape.rest)
+    return Overlaid(made.columns, made.rest, ends_at_commit)
+
+
+def made(draft: Draft, found: Found, range_var: Node, relation: Overlaid, *, is_new: bool = True) -> None:
+    """The statement makes this relation."""
+    names = draft.gather.names
+    if "schemaname" not in range_var and not found.is_temp and names.may_be_temp:
+        return  # it may be temporary or not: nobody knows what its name stands for
+    draft.is_doubtful = False
+    if is_new and _is_there(draft.gather, found):
+        return  # IF NOT EXISTS leaves it as it is; else it fails
+    draft.effects.append(fx.Overlay(found.schema, found.name, relation))
+
+
+def _is_there(gather: Gather, found: Found) -> bool:
+    names = gather.names
+    overlaid = names.overlay.get(found.schema, found.name)
+    if overlaid is not None:
+        return not overlaid.is_gone
+    return (found.schema, found.name) in names.snapshot.by_name
+
+
+def dropped(draft: Draft, words: tuple[str, ...]) -> None:
+    """DROP of a relation: the one that its name stands for."""
+    found, *others = draft.gather.names.relations(words[-1], words[-2] if len(words) > 1 else None)
+    if others:  # nobody knows which
+        draft.is_doubtful = True
+    else:
+        draft.effects.append(fx.DropRelation(found.schema, found.name))
+
+
+def current(gather: Gather, found: Found) -> Overlaid | None:
+    """A relation as it stands; None where nobody knows its columns."""
+    if found.overlaid is not None:
+        return None if found.overlaid.is_gone else found.overlaid
+    if found.nature not in (Nature.PLAIN, Nature.VIEW):
+        return None
+    shape = relations.shape(gather, found)
+    return of_shape(shape) if shape.rest is None else None
+
+
+SEQUENCE = made_of(Column(name) for name in ("last_value", "log_cnt", "is_called"))
+
+
+def of_definition(gather: Gather, fields: Node) -> Overlaid | None:
+    """What CREATE TABLE makes; None where nobody knows its columns."""
+    if "ofTypename" in fields:
+        return None
+    columns: list[Column] = []
+    for parent in fields.get("inhRelations", ()):
+        inherited = columns_like(gather, parent["RangeVar"])
+        if inherited is None:
+            return None
+        columns += inherited
+    for element in fields.get("tableElts", ()):
+        if "TableLikeClause" in element:
+            copied = columns_like(gather, element["TableLikeClause"]["relation"])
+            if copied is None:
+                return None
+            columns += [Column(column.name) for column in copied]
+        elif "ColumnDef" in element:
+            columns.append(Column(element["ColumnDef"]["colname"]))
+    each: dict[str, Column] = {}
+    for column in columns:  # a column that is named again is the inherited one
+        each.setdefault(column.name, column)
+    ends_at_commit = fields.get("oncommit") == "ONCOMMIT_DROP"
+    return Overlaid(tuple(each.values()), None, ends_at_commit)
+
+
+def columns_like(gather: Gather, range_var: Node) -> tuple[Column, ...] | None:
+    """The columns that a table has from its parent, with what the parent's bear."""
+    (found, *others) = sources.lookup(gather, range_var)
+    if others:
+        return None
+    known = current(gather, found)
+    return known.columns if known is not None and known.rest is None else None
