@@ -16,8 +16,9 @@ from narrows.core import PASS, PASS_ALL, MaskOp
 from narrows.masking import MaskImpossible, bearers
 from narrows.masking.bearers import bearers_of
 from narrows.masking.operators.hash import label_key
+from narrows.masking.plan import Disagreement
 from narrows.model.label import Labels, Rung
-from narrows.model.reach import Reach
+from narrows.model.reach import Output, Reach
 from narrows.model.resource import Resource
 from narrows.wire.postgres.backend import Field
 from tests.masking.world import (
@@ -155,9 +156,56 @@ def test_a_labelled_column_that_the_analysis_missed_is_masked() -> None:
 
 def test_a_column_that_the_analysis_found_labelled_is_masked_though_no_label_names_it() -> None:
     closure = column("orders", "email")
-    at = Reach({closure: frozenset({"email"})})
+    same = Output(frozenset({closure}), is_same=True)
+    at = Reach({closure: frozenset({"email"})}, outputs=(same,))
     assert ops([field(ORDERS, "email")], at, {closure: Rung.PARTIAL}) == ["keep_last"]
     assert ops([field(ORDERS, "email")], at) == ["constant"]
+
+
+@pytest.mark.parametrize("outputs", [None, (Output(frozenset({column("orders", "email")})),)])
+def test_a_column_made_of_labelled_ones_is_masked_strictest_unless_raw(
+    outputs: tuple[Output, ...] | None,
+) -> None:
+    made = column("orders", "email")
+    at = Reach({made: frozenset({"email"})}, outputs=outputs)
+    assert ops([field(ORDERS, "email")], at, {made: Rung.PARTIAL}) == ["cover"]
+    assert ops([field(ORDERS, "email")], at, {made: Rung.RAW}) == ["pass"]
+
+
+PROVENANCE = [
+    (Output(), {}, "pass"),
+    (Output(frozenset({SSN})), {}, "cover"),
+    (Output(frozenset({SSN})), {SSN: Rung.PARTIAL}, "cover"),
+    (Output(frozenset({SSN})), {SSN: Rung.RAW}, "pass"),
+    (Output(frozenset({SSN}), is_same=True), {}, "constant"),
+    (Output(frozenset({SSN}), is_same=True), {SSN: Rung.PARTIAL}, "keep_last"),
+    (Output(is_undecided=True), {}, "cover"),
+    (Output(is_undecided=True), {SSN: Rung.RAW}, "pass"),
+]
+
+
+@pytest.mark.parametrize(("output", "rungs", "op"), PROVENANCE)
+def test_an_expression_is_masked_by_its_own_provenance(
+    output: Output, rungs: dict[Resource, Rung], op: str
+) -> None:
+    at = replace(reach(SSN, is_derived=True, is_unknown=True), outputs=(output,))
+    assert ops([Field("x", 0, 0, TEXT, -1, -1, 0)], at, rungs) == [op]
+
+
+def test_a_relation_that_nobody_knows_is_masked_unless_it_is_the_sessions_own() -> None:
+    unknown = [Field("x", 99_999, 1, TEXT, -1, -1, 0)]
+    at = replace(reach(SSN), outputs=(Output(),))
+    assert ops(unknown, at) == ["cover"]
+    assert ops(unknown, replace(at, outputs=(Output(is_overlaid=True),))) == ["pass"]
+
+
+def test_what_is_described_otherwise_than_expected_has_no_plan() -> None:
+    at = replace(reach(SSN), outputs=(Output(origin=(ORDERS, 1)),))
+    with pytest.raises(Disagreement):
+        ops([field(CUSTOMERS, "id")], at)
+    with pytest.raises(Disagreement):
+        ops([field(ORDERS, "id"), field(ORDERS, "id")], at)
+    assert ops([Field("ssn", CUSTOMERS, 2, TEXT, -1, -1, 0)], at) == ["constant"]
 
 
 def test_the_output_name_means_nothing() -> None:

@@ -3,7 +3,8 @@
 The rule for an output column, in this order:
 
 1. The description says that it is a labelled column of a relation (by OID and attribute number, or by a parent's
-   column of the same name): the mask of its rung, whatever the analysis found; the strictest where no rung was given.
+   column of the same name): the mask of its rung, whatever the analysis found; the strictest where no rung was given,
+   or where its values are made of other labelled ones.
 2. The description says that it is a column of a plain table of the snapshot, and not labelled: it passes.
 3. The analysis found which labelled columns are in it. None: it passes, unless the description names a relation or
    column that neither the snapshot nor the session knows. Unchanged values: the mask of the lowest of their rungs.
@@ -168,12 +169,18 @@ def _column_mask(
 ) -> ColumnMask:
     family = types.family(type_oid, situation.bearers.named_text)
     borne = _borne(situation, oid, attnum)
+    strictest = covering(build_mask(STRICTEST, Site(family, format_)))
     if borne is not None:
         column, names = borne
-        return _labelled_mask(situation, situation.rung(column), names, family, format_)
+        rung = situation.rung(column)
+        is_own = (oid, attnum) in situation.bearers.labels or (output is not None and output.is_same)
+        return (
+            _labelled_mask(situation, rung, names, family, format_)
+            if is_own or rung is Rung.RAW
+            else strictest
+        )
     if _is_clean_column(situation, oid, attnum):
         return PASS
-    strictest = covering(build_mask(STRICTEST, Site(family, format_)))
     if output is None or output.is_undecided:
         return PASS if _passes_undecided(situation, oid, attnum) else strictest
     if _is_unknown_place(situation, oid, attnum) and not output.is_overlaid:

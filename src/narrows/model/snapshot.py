@@ -48,10 +48,15 @@ class Relation:
     owner: str = ""
     definition: str | None = None
     """A view's query."""
-    has_triggers: bool = False
+    triggers: tuple[int, ...] = ()
+    """OIDs of the functions that triggers on it run."""
     has_rules: bool = False
     keys: tuple[tuple[int, ...], ...] = ()
     """The attribute numbers of each unique key."""
+
+    @property
+    def has_triggers(self) -> bool:
+        return bool(self.triggers)
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -71,7 +76,7 @@ class Function:
     returns_set: bool = False
     extension: str | None = None
     body: str | None = None
-    """Of a function in SQL that runs as its caller and under its caller's settings."""
+    """Of a function in SQL that runs as its caller and under its caller's settings, and of a trigger's function."""
     parameters: tuple[str, ...] = ()
     """Its inputs' names, the empty string for one without; none where it has none by name."""
 

@@ -28,6 +28,10 @@ LABELS = {
 }
 
 
+_AUDIT = next(row["oid"] for row in _SAMPLE["functions"] if row["name"] == "audit_row")
+_AUDIT_BODY = "BEGIN INSERT INTO audit_log(who,msg) VALUES (NEW.name, to_jsonb(NEW)::text); RETURN NEW; END"
+
+
 def _relation(row: dict[str, object]) -> Relation:
     columns: list[list[object]] = row["columns"]  # type: ignore[assignment]
     return Relation(
@@ -42,7 +46,7 @@ def _relation(row: dict[str, object]) -> Relation:
         rows_estimate=int(str(row["rows"])),
         parents=tuple(row["parents"]),  # type: ignore[arg-type]
         definition=row["definition"],  # type: ignore[arg-type]
-        has_triggers=bool(row["triggers"]),
+        triggers=(_AUDIT,) if row["triggers"] else (),
         keys=tuple(tuple(key) for key in row["keys"]),  # type: ignore[attr-defined]
     )
 
@@ -61,6 +65,7 @@ def snapshot() -> Snapshot:
                 row["volatility"],
                 row["definer"],
                 extension=row["extension"],
+                body=_AUDIT_BODY if row["oid"] == _AUDIT else None,
             )
         )
     return Snapshot(

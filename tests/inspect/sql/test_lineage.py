@@ -44,7 +44,7 @@ SELECT * FROM evil.orders -> -, -, customers.card, =customers.ssn, =customers.do
 # what comes with a column: children, foreign keys, generation
 SELECT ssn, archived_on FROM customers_old -> =customers_old.ssn, -
 SELECT ssn FROM kyc -> =kyc.ssn
-SELECT band, emp_id FROM payroll -> =payroll.band, -
+SELECT band, emp_id FROM payroll -> payroll.band, -
 # writing
 UPDATE customers SET vip=vip WHERE id=1 RETURNING id, ssn, upper(email) -> -, =customers.ssn, customers.email
 WITH d AS (DELETE FROM kyc WHERE id=1 RETURNING *) SELECT d.id, d.ssn AS x FROM d -> -, =kyc.ssn

@@ -89,8 +89,10 @@ class View:
 
     @cached_property
     def labelled(self) -> labelled.LabelIndex:
-        """The labelled columns with their closure over inheritance, foreign keys and generation."""
-        return labelled.build_index(self.snapshot, self.labels)
+        """The labelled columns with their closure over inheritance, foreign keys, generation and triggers."""
+        from narrows.inspect.sql import triggers  # what a trigger writes is analysed under a View
+
+        return triggers.index(self)
 
     @cached_property
     def view_looks(self) -> dict[int, Any]:

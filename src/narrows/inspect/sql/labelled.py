@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from narrows.model.label import DatabaseLabels
+from narrows.model.label import ColumnKey, DatabaseLabels
 from narrows.model.resource import Resource, ResourceKind
 from narrows.model.snapshot import Relation, Snapshot
 
@@ -30,6 +30,8 @@ class LabelIndex:
     labels: Mapping[Resource, frozenset[str]] = field(default_factory=dict)
     by_relation: Mapping[tuple[str, str], Mapping[str, Resource]] = field(default_factory=dict)
     """(schema, relation) -> column name -> the labelled column."""
+    made: frozenset[Resource] = frozenset()
+    """Those whose values are made of labelled ones (generated, or written by a trigger): no rung but the strictest fits."""
 
     def of(self, schema: str, relation: str) -> Mapping[str, Resource]:
         return self.by_relation.get((schema, relation), {})
@@ -43,31 +45,43 @@ def column_resource(snapshot: Snapshot, schema: str, relation: str, column: str)
     return Resource(ResourceKind.COLUMN, path, snapshot.is_home)
 
 
-def build_index(snapshot: Snapshot, labels: DatabaseLabels) -> LabelIndex:
-    """The closure of the labels over the snapshot."""
-    found = _closure(snapshot, labels) if labels.columns else {}
+def build_index(
+    snapshot: Snapshot, labels: DatabaseLabels, written: Mapping[ColumnKey, frozenset[str]] | None = None
+) -> LabelIndex:
+    """The closure of the labels over the snapshot; `written` are columns that triggers fill, with their labels."""
+    own = {key: frozenset(names) for key, names in labels.columns.items() if names}
+    made: set[ColumnKey] = set(written or ())
+    found = _closure(snapshot, own, written or {}, made) if own else {}
     by_relation: dict[tuple[str, str], dict[str, Resource]] = defaultdict(dict)
     by_resource: dict[Resource, frozenset[str]] = {}
     for (schema, relation, column), names in found.items():
         resource = column_resource(snapshot, schema, relation, column)
         by_relation[schema, relation][column] = resource
         by_resource[resource] = names
-    return LabelIndex(by_resource, dict(by_relation))
+    derived = frozenset(column_resource(snapshot, *key) for key in made if key not in own)
+    return LabelIndex(by_resource, dict(by_relation), derived)
 
 
-Marks = dict[tuple[str, str, str], frozenset[str]]
+Marks = dict[ColumnKey, frozenset[str]]
 
 
-def _closure(snapshot: Snapshot, labels: DatabaseLabels) -> Marks:
-    marks: Marks = {key: frozenset(names) for key, names in labels.columns.items() if names}
+def _closure(
+    snapshot: Snapshot, own: Marks, written: Mapping[ColumnKey, frozenset[str]], made: set[ColumnKey]
+) -> Marks:
+    marks: Marks = dict(own)
+    for key, names in written.items():
+        marks[key] = marks.get(key, frozenset()) | names
     links = _links(snapshot)
     generated = [relation for relation in snapshot.relations.values() if _generated(relation)]
     pending = list(marks)
     while pending:
         key = pending.pop()
-        reached = links.get(key, []) + _from_generation(generated, key)
-        for other in reached:
+        computed = _from_generation(generated, key)
+        made.update(computed)
+        for other in links.get(key, []) + computed:
             names = marks.get(other, frozenset()) | marks[key]
+            if key in made:
+                made.add(other)
             if names != marks.get(other):
                 marks[other] = names
                 pending.append(other)

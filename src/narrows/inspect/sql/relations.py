@@ -68,11 +68,15 @@ def shape(gather: Gather, found: Found) -> Shape:
         tuple(
             (
                 column.name,
-                Cell(_of(labelled.get(column.name)), True, found.relation, column.name, is_same=True),
+                _own(gather, labelled.get(column.name), found.relation, column.name),
             )
             for column in found.relation.columns
         )
     )
+
+
+def _own(gather: Gather, bears: Resource | None, relation: Relation, name: str) -> Cell:
+    return Cell(_of(bears), True, relation, name, is_same=bears not in gather.index.made)
 
 
 def _of(column: Resource | None) -> Taint:

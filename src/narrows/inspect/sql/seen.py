@@ -43,7 +43,7 @@ def through(gather: Gather, overloads: tuple[Function, ...], arguments: Taint) -
 
 
 def _is_plain(function: Function) -> bool:
-    return function.kind == "f" and function.body is not None
+    return function.kind == "f" and function.language == "sql" and function.body is not None
 
 
 def _query(gather: Gather, body: str) -> tree.Node | None:

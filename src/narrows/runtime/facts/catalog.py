@@ -88,7 +88,7 @@ class Reading:
             parents=tuple(json.loads(parents)) if parents else (),
             owner=sys.intern(owner or ""),
             definition=definition.rstrip().rstrip(";") if definition is not None else None,
-            has_triggers=triggers == "t",
+            triggers=tuple(json.loads(triggers)) if triggers else (),
             has_rules=rules == "t",
             keys=tuple([tuple(key) for key in json.loads(keys)]) if keys else (),
         )

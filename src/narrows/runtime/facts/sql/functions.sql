@@ -1,9 +1,10 @@
 -- Every function, pg_catalog's too, with the extension it came with; of one in SQL, its body and its inputs' names,
--- where it runs as its caller and under its caller's settings.
+-- where it runs as its caller and under its caller's settings; of a trigger's function, its body in any language.
 select p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef, p.proretset,
        e.extname,
        case when l.lanname = 'sql' and p.oid >= 16384 and p.proconfig is null and not p.prosecdef
-            then coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) end,
+            then coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)
+            when p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype and p.oid >= 16384 then p.prosrc end,
        case when l.lanname = 'sql' and p.oid >= 16384 and p.proargnames is not null
             then (select pg_catalog.json_agg(a.name order by a.place)
                   from rows from (unnest(p.proargnames), unnest(p.proargmodes)) with ordinality as a (name, mode, place)

@@ -3,8 +3,9 @@ select c.oid, n.nspname, c.relname, c.relkind, r.rolname,
        (select pg_catalog.json_agg(i.inhparent::int8 order by i.inhseqno)
         from pg_catalog.pg_inherits i where i.inhrelid = c.oid),
        case when c.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(c.oid) end,
-       c.relhastriggers and exists
-           (select from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
+       case when c.relhastriggers then
+           (select pg_catalog.json_agg(t.tgfoid::int8 order by t.oid)
+            from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) end,
        c.relhasrules and exists
            (select from pg_catalog.pg_rewrite w where w.ev_class = c.oid and w.rulename <> '_RETURN'),
        k.columns,
