@@ -50,13 +50,18 @@ class Relation:
     """A view's query."""
     triggers: tuple[int, ...] = ()
     """OIDs of the functions that triggers on it run."""
-    has_rules: bool = False
+    rules: tuple[str, ...] = ()
+    """Its rules but a view's own, as pg_get_ruledef prints them."""
     keys: tuple[tuple[int, ...], ...] = ()
     """The attribute numbers of each unique key."""
 
     @property
     def has_triggers(self) -> bool:
         return bool(self.triggers)
+
+    @property
+    def has_rules(self) -> bool:
+        return bool(self.rules)
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

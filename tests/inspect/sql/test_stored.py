@@ -103,6 +103,77 @@ def test_what_shadows_a_table_is_not_taken_for_it(
     assert "select pg_temp.orders" in operations(found)
 
 
+LINKS = [
+    (
+        "create temp table t(a text)",
+        "create temp view v as select a from t",
+        "insert into t select ssn from customers",
+        "v",
+    ),
+    (
+        "create temp table v(a text)",
+        "create temp table t() inherits (v)",
+        "insert into t select ssn from customers",
+        "v",
+    ),
+    (
+        "create temp table t(a text) partition by list (a)",
+        "create temp table v partition of t default",
+        "insert into t select ssn from customers",
+        "v",
+    ),
+    (
+        "create temp table v(b text, a text generated always as (upper(b)) stored)",
+        "create temp table w(c text)",
+        "insert into v(b) select ssn from customers",
+        "v",
+    ),
+    (
+        "create temp table v(b text)",
+        "alter table v add column a text generated always as (upper(b)) stored",
+        "insert into v(b) select ssn from customers",
+        "v",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "write", "name"), LINKS)
+def test_what_is_written_to_one_relation_shows_in_those_that_are_linked_to_it(
+    first: str, second: str, write: str, name: str
+) -> None:
+    assert made_of(after(first, second), name)["a"] == ""  # type: ignore[index]
+    assert made_of(after(first, second, write), name)["a"] == "customers.ssn"  # type: ignore[index]
+
+
+REFUSED_LINKS = [
+    "create temp table t() inherits (scratch)",
+    "alter table t inherit scratch",
+    "alter table scratch attach partition t default",
+    "alter table kyc inherit scratch",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED_LINKS)
+def test_nothing_shows_through_a_parent_that_bears_no_label(text: str) -> None:
+    assert marks(analyse(text, after("create temp table t(k text, v text)"))) == "EFFECT_UNDECIDED"
+
+
+def test_a_child_made_in_the_transaction_generates_from_what_it_inherits() -> None:
+    state = after("create table kids(x text generated always as (ssn || '') stored) inherits (customers)")
+    kids = made_of(state, "kids", "public") or {}
+    assert "customers.ssn" in kids["x"]
+    attach = analyse("alter table events attach partition scratch default")
+    assert attach.parts[0].is_doubtful
+
+
+def test_a_labelled_value_is_no_parameter_of_execute() -> None:
+    prepared = analyse("prepare p as select $1").parts[0].effects[0]
+    assert isinstance(prepared, sql.PrepareStatement)
+    state = sql.SessionState(prepared={"p": prepared.inner})
+    assert analyse("execute p('x')", state).refusal is None
+    assert marks(analyse("execute p(get_ssn(1))", state)) == "EFFECT_UNDECIDED"
+
+
 UNSEEN = """
 insert into orders(id, status) values (1, f())
 insert into orders(id, status) select 1, f()

@@ -63,6 +63,33 @@ def test_what_a_trigger_wrote_is_no_unchanged_value() -> None:
     assert not msg.is_same
 
 
+def test_rules_write_as_triggers_do() -> None:
+    table = SNAPSHOT.by_name["public", "customers"]
+    rule = "CREATE RULE r AS ON UPDATE TO public.customers DO INSERT INTO public.scratch (k, v) VALUES (new.name, new.ssn)"
+    changed = replace(table, triggers=(), rules=(rule,))
+    snapshot = replace(
+        SNAPSHOT,
+        relations={**SNAPSHOT.relations, table.oid: changed},
+        by_name={**SNAPSHOT.by_name, ("public", "customers"): changed},
+    )
+    assert written(sql.View(snapshot, VIEW.labels)) == "scratch.v"
+
+
+def test_triggers_of_views_see_what_the_view_shows() -> None:
+    made = SNAPSHOT.by_name["public", "v_contacts"]
+    snapshot = replace(
+        SNAPSHOT,
+        functions={
+            ("public", "f"): (Function(9, "public", "f", "f", "plpgsql", "v", body=VIEW_BODY),),
+        },
+        relations={**SNAPSHOT.relations, made.oid: replace(made, triggers=(9,))},
+    )
+    assert written(sql.View(snapshot, VIEW.labels)) == "scratch.v"
+
+
+VIEW_BODY = "BEGIN INSERT INTO scratch VALUES (NEW.who, NEW.contact); RETURN NEW; END"
+
+
 def test_triggers_of_what_triggers_write_are_followed() -> None:
     second = Function(9, "public", "again", "f", "plpgsql", "v")
     second = replace(second, body="BEGIN INSERT INTO scratch(k) VALUES (NEW.msg); RETURN NEW; END")

@@ -11,7 +11,7 @@ from narrows.inspect.sql import overlays, sources
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.names import Found
-from narrows.inspect.sql.overlay import Column, Overlaid
+from narrows.inspect.sql.overlay import Overlaid
 from narrows.inspect.sql.tree import Node
 
 SAME = listed(
@@ -21,11 +21,14 @@ SAME = listed(
     AT_AddIndexConstraint AT_ChangeOwner AT_ClusterOn AT_DropCluster AT_SetLogged AT_SetUnLogged
     AT_SetTableSpace AT_SetRelOptions AT_ResetRelOptions AT_ReplaceRelOptions AT_AlterColumnType
     AT_AddIdentity AT_SetIdentity AT_DropIdentity AT_ReplicaIdentity AT_EnableRowSecurity
-    AT_DisableRowSecurity AT_ForceRowSecurity AT_NoForceRowSecurity AT_AttachPartition AT_DetachPartition
+    AT_DisableRowSecurity AT_ForceRowSecurity AT_NoForceRowSecurity AT_DetachPartition
     AT_DropExpression AT_SetExpression
     """
 )
 """Commands after which the relation has the columns that it had."""
+
+JOINS = listed("AT_AttachPartition")
+"""Commands after which a relation shows what another holds: no labelled values, where it bears no label."""
 
 
 def alter(draft: Draft, fields: Node) -> None:
@@ -39,11 +42,12 @@ def alter(draft: Draft, fields: Node) -> None:
     ):
         return
     commands = [each["AlterTableCmd"] for each in fields["cmds"]]
-    if all(command["subtype"] in SAME for command in commands):
-        draft.is_doubtful = False
-        return
     found, *others = sources.lookup(draft.gather, fields["relation"])
     relation = overlays.current(draft.gather, found)
+    is_clean = relation is not None and not relation.taint and not others
+    if all(command["subtype"] in SAME or (is_clean and command["subtype"] in JOINS) for command in commands):
+        draft.is_doubtful = False
+        return
     for command in commands:
         relation = _altered(relation, command)
     if relation is not None and not others:
@@ -58,7 +62,8 @@ def _altered(relation: Overlaid | None, command: Node) -> Overlaid | None:
     if subtype == "AT_AddColumn":
         name = command["def"]["ColumnDef"]["colname"]
         is_there = any(column.name == name for column in relation.columns)  # IF NOT EXISTS
-        return relation if is_there else relation.with_column(Column(name))
+        added = overlays.column_of(command["def"]["ColumnDef"], relation.taint)
+        return relation if is_there else relation.with_column(added)
     if subtype == "AT_DropColumn":
         return relation.without_column(command["name"])
     return None

@@ -57,6 +57,7 @@ def _create_relation(draft: Draft, fields: Node) -> None:
     sweep(draft.gather, "CreateStmt", rest, scope)
     for element in fields.get("tableElts", ()):
         guards.defaults(draft.gather, found, element.get("ColumnDef", {}).get("constraints", []), scope)
+    overlays.parents(draft, found, fields.get("inhRelations", []))
     relation = overlays.of_definition(draft.gather, fields)
     if relation is not None:
         overlays.made(draft, found, fields["relation"], relation)
@@ -73,7 +74,7 @@ def create_view(draft: Draft, fields: Node) -> None:
         found = Found(TEMP, found.name, found.nature)
     if fields.get("replace") and not is_temporary:
         need(draft, Action.ALTER, "OBJECT_VIEW", range_words(fields["view"]))
-    made = overlays.of_shape(shape, strings(fields.get("aliases")))
+    made = overlays.of_shape(shape, strings(fields.get("aliases")), is_view=True)
     overlays.made(draft, found, fields["view"], made, is_new=not fields.get("replace"))
 
 

@@ -65,11 +65,7 @@ class _Layer:
     overlay: Overlay = EMPTY
 
     def with_write(self, effect: fx.Write) -> _Layer:
-        known = self.overlay.get(TEMP, effect.name)
-        if known is None:
-            return self
-        written = known.with_written(dict(effect.columns))
-        return replace(self, overlay=self.overlay.with_relation(TEMP, effect.name, written))
+        return replace(self, overlay=self.overlay.with_written(effect.name, dict(effect.columns)))
 
     def without_relation(self, effect: fx.DropRelation) -> _Layer:
         if effect.schema == TEMP:

@@ -99,6 +99,8 @@ def _attach(gather: Gather, range_var: Node, command: Node) -> None:
     parent, child = (range_var, other) if type_ != "RangeVar" else (other, range_var)
     for over in sources.lookup(gather, parent):
         for under in sources.lookup(gather, child):
+            if under.is_temp:  # what is stored there later would show in the parent, too
+                raise undecided(f"{under.name} cannot be made part of {over.name} through the gateway")
             for column in gather.index.of(under.schema, under.name):
                 if column not in gather.index.of(over.schema, over.name):
                     raise _lost(f"column {under.name}.{column}")

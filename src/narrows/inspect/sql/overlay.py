@@ -27,6 +27,8 @@ class Column:
     taint: Taint = CLEAN
     is_same: bool = False
     """Each labelled value in it stands there unchanged."""
+    is_generated: bool = False
+    """It is made of the others, whenever they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Overlaid:
     """It was dropped: the name stands for something else, or for nothing."""
     is_sure: bool = True
     """False where code that nobody sees may have replaced it."""
+    is_linked: bool = False
+    """A view, a parent or a child: what is written to another of the session's relations may show in it."""
 
     @property
     def taint(self) -> Taint:
@@ -61,8 +65,10 @@ class Overlaid:
     def with_written(self, written: Mapping[str, Taint]) -> Overlaid:
         """The same after values with these taints were stored in it; `?` is any column."""
         everywhere = written.get("?", CLEAN)
+        anything = CLEAN.union(*written.values())
         columns = tuple(
-            _with_taint(each, everywhere | written.get(each.name, CLEAN)) for each in self.columns
+            _with_taint(each, anything if each.is_generated else everywhere | written.get(each.name, CLEAN))
+            for each in self.columns
         )
         listed = {column.name for column in self.columns}
         others = everywhere.union(*(taint for name, taint in written.items() if name not in listed))
@@ -103,6 +109,17 @@ class Overlay:
 
     def without(self, schema: str, name: str) -> Overlay:
         return Overlay(self._without((schema, name)))
+
+    def with_written(self, name: str, written: Mapping[str, Taint]) -> Overlay:
+        """After values with these taints were stored in a temporary relation: in it, and in whatever is linked."""
+        anything = {"?": CLEAN.union(*written.values())}
+
+        def after(key: Name, each: Overlaid) -> Overlaid:
+            if key == (TEMP, name):
+                return each.with_written(written)
+            return each.with_written(anything) if each.is_linked else each
+
+        return Overlay(frozenset((key, after(key, each)) for key, each in self.relations))
 
     def at_commit(self) -> Overlay:
         """What outlasts the transaction; permanent relations stay until the snapshot knows them."""

@@ -5,22 +5,27 @@ Law: a definition whose outcome is not told here leaves its session in doubt unt
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql import relations, sources
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.names import Found, Nature
-from narrows.inspect.sql.overlay import Column, Overlaid, made_of
+from narrows.inspect.sql.overlay import CLEAN, TEMP, Column, Overlaid, Taint, made_of
+from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Shape
 from narrows.inspect.sql.tree import Node
 
 
-def of_shape(shape: Shape, names: tuple[str, ...] = (), *, ends_at_commit: bool = False) -> Overlaid:
-    """A relation that holds what a query gives, its first columns renamed."""
+def of_shape(
+    shape: Shape, names: tuple[str, ...] = (), *, ends_at_commit: bool = False, is_view: bool = False
+) -> Overlaid:
+    """A relation that holds, or shows, what a query gives, its first columns renamed."""
     shape = sources.rename(shape, names)
     columns = (Column(name, cell.taint, cell.is_same) for name, cell in shape.cells)
     made = made_of(columns, shape.rest)
-    return Overlaid(made.columns, made.rest, ends_at_commit)
+    return Overlaid(made.columns, made.rest, ends_at_commit, is_linked=is_view)
 
 
 def made(draft: Draft, found: Found, range_var: Node, relation: Overlaid, *, is_new: bool = True) -> None:
@@ -74,6 +79,7 @@ def of_definition(gather: Gather, fields: Node) -> Overlaid | None:
         if inherited is None:
             return None
         columns += inherited
+    everything = CLEAN.union(*(column.taint for column in columns))
     for element in fields.get("tableElts", ()):
         if "TableLikeClause" in element:
             copied = columns_like(gather, element["TableLikeClause"]["relation"])
@@ -81,12 +87,32 @@ def of_definition(gather: Gather, fields: Node) -> Overlaid | None:
                 return None
             columns += [Column(column.name) for column in copied]
         elif "ColumnDef" in element:
-            columns.append(Column(element["ColumnDef"]["colname"]))
+            columns.append(column_of(element["ColumnDef"], everything))
     each: dict[str, Column] = {}
     for column in columns:  # a column that is named again is the inherited one
         each.setdefault(column.name, column)
     ends_at_commit = fields.get("oncommit") == "ONCOMMIT_DROP"
-    return Overlaid(tuple(each.values()), None, ends_at_commit)
+    is_linked = "inhRelations" in fields or "partspec" in fields
+    return Overlaid(tuple(each.values()), None, ends_at_commit, is_linked=is_linked)
+
+
+def column_of(definition: Node, everything: Taint) -> Column:
+    """A column as it is defined; one that is generated may be made of all others."""
+    kinds = {each["Constraint"]["contype"] for each in definition.get("constraints", ())}
+    is_generated = "CONSTR_GENERATED" in kinds
+    taint = everything if is_generated else CLEAN
+    return Column(definition["colname"], taint, is_generated=is_generated)
+
+
+def parents(draft: Draft, found: Found, named: list[Node]) -> None:
+    """Parents show what their children hold: a permanent one would show what is the session's alone."""
+    for each in named:
+        for parent in sources.lookup(draft.gather, each["RangeVar"]):
+            known = current(draft.gather, parent)
+            if found.is_temp and not parent.is_temp and draft.gather.index.labels:
+                raise undecided(f"what is stored in {found.name} would show in {parent.name}")
+            if parent.is_temp and known is not None:
+                draft.effects.append(fx.Overlay(TEMP, parent.name, replace(known, is_linked=True)))
 
 
 def columns_like(gather: Gather, range_var: Node) -> tuple[Column, ...] | None:

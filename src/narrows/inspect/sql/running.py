@@ -253,7 +253,8 @@ def execute(draft: Draft, fields: Node) -> None:
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="26000")
     inner = _inner(draft, _statement_in(prepared.text, draft.gather.limits))
     _needs_of(draft.gather, inner)
-    draft.gather.derive(expression.evaluate_all(draft.gather, fields.get("params"), Scope()))
+    if expression.evaluate_all(draft.gather, fields.get("params"), Scope()):
+        raise undecided("a labelled value, or one that nobody sees through, would be a parameter of EXECUTE")
     draft.names_statement = name
     draft.outputs = inner.reach.outputs
     draft.returns_rows = inner.returns_rows

@@ -1,4 +1,4 @@
-"""What triggers of labelled tables write elsewhere, or into other columns of their row: those columns bear labels, too.
+"""What triggers and rules write elsewhere, or into other columns of their row: those columns bear labels, too.
 
 Laws: a trigger function in PL/pgSQL is read statement by statement; of one that builds its statements as it runs, or
 is written in another language, every relation that its text names may hold all that the row does; what a function
@@ -20,7 +20,7 @@ from narrows.inspect.sql.analysis import SessionState, View
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, LabelIndex, Taint
 from narrows.inspect.sql.limits import LIMITS
-from narrows.inspect.sql.names import Found, Nature
+from narrows.inspect.sql.names import VIEWS, Found, Nature
 from narrows.inspect.sql.refused import Refused
 from narrows.inspect.sql.scope import Cell, Scope, Shape, make_source
 from narrows.inspect.sql.tree import Node
@@ -54,7 +54,7 @@ Marks = dict[ColumnKey, frozenset[str]]
 def index(view: View) -> LabelIndex:
     """The labelled columns of a view with what triggers write."""
     found = labelled.build_index(view.snapshot, view.labels)
-    firing = [each for each in view.snapshot.relations.values() if each.triggers]
+    firing = [each for each in view.snapshot.relations.values() if each.triggers or each.rules]
     functions = {
         each.oid: each for overloads in view.snapshot.functions.values() for each in overloads if each.body
     }
@@ -62,8 +62,7 @@ def index(view: View) -> LabelIndex:
     for _ in range(ROUNDS if firing and found.labels else 0):
         before = dict(written)
         for relation in firing:
-            if found.of(relation.schema, relation.name):
-                _add(written, _writes(view, found, relation, functions))
+            _add(written, _writes(view, found, relation, functions))
         if written == before:
             break
         found = labelled.build_index(view.snapshot, view.labels, written)
@@ -77,8 +76,14 @@ def _add(marks: Marks, more: Mapping[ColumnKey, frozenset[str]]) -> None:
 
 def _writes(view: View, known: LabelIndex, relation: Relation, functions: Mapping[int, Function]) -> Marks:
     marks: Marks = {}
+    for text in relation.rules:
+        watching = _Watching(View(view.snapshot, view.labels), known, relation)
+        watching.rule(text)
+        _add(marks, watching.marks)
     for oid in relation.triggers:
         watching = _Watching(View(view.snapshot, view.labels), known, relation)
+        if not watching.row.taint:
+            continue
         function = functions.get(oid)
         if function is None:
             watching.vectors()
@@ -104,7 +109,8 @@ class _Watching:
     def __post_init__(self) -> None:
         self.view.__dict__["labelled"] = self.known
         self.gather = _Gather(self.view, self)
-        found = Found(self.relation.schema, self.relation.name, Nature.PLAIN, self.relation)
+        nature = Nature.VIEW if self.relation.kind in VIEWS else Nature.PLAIN
+        found = Found(self.relation.schema, self.relation.name, nature, self.relation)
         self.row = relations.shape(self.gather, found)
 
     def mark(self, schema: str, name: str, column: str, taint: Taint) -> None:
@@ -131,6 +137,17 @@ class _Watching:
                 self._statement(fields["sqlstmt"]["PLpgSQL_expr"]["query"], datums)
             elif type_ == "PLpgSQL_stmt_assign":
                 self._assign(fields, datums)
+
+    def rule(self, text: str) -> None:
+        """CREATE RULE as the target prints it."""
+        try:
+            (parsed,) = tree.parse(text, LIMITS)
+            for action in parsed.fields.get("actions", ()):
+                type_, fields = tree.unwrap(action)
+                if type_ in dml.VISITORS:
+                    dml.VISITORS[type_](self.gather, fields, self._scope([]))
+        except (Refused, RecursionError, KeyError, ValueError):
+            self.all_named(text)
 
     def _scope(self, datums: list[dict[str, Any]]) -> Scope:
         """NEW and OLD are rows of the relation; a variable may hold whatever such a row does."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from narrows.core import COPY_PASS_ALL, PASS_ALL, Rows
-from narrows.inspect.sql import Commit, Rollback
+from narrows.inspect.sql import Commit, Rollback, RunCode, Write
 from narrows.masking.plan import MaskImpossible
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
@@ -213,6 +213,8 @@ def _on_suspended(state: State, entry: Expected, message: Message) -> None:
     if run.withheld is not None:
         _end_withheld(state, run)
         return
+    if run.current is not None:  # what it stores is stored, though not all of its rows were taken
+        state.tracker.apply(each for each in run.current.effects if isinstance(each, Write | RunCode))
     _pass(state, entry, message)
     _end_execute(state, run)
 

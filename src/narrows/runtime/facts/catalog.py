@@ -89,7 +89,7 @@ class Reading:
             owner=sys.intern(owner or ""),
             definition=definition.rstrip().rstrip(";") if definition is not None else None,
             triggers=tuple(json.loads(triggers)) if triggers else (),
-            has_rules=rules == "t",
+            rules=tuple(json.loads(rules)) if rules else (),
             keys=tuple([tuple(key) for key in json.loads(keys)]) if keys else (),
         )
         self.section.relations[relation.oid] = relation

@@ -6,8 +6,9 @@ select c.oid, n.nspname, c.relname, c.relkind, r.rolname,
        case when c.relhastriggers then
            (select pg_catalog.json_agg(t.tgfoid::int8 order by t.oid)
             from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) end,
-       c.relhasrules and exists
-           (select from pg_catalog.pg_rewrite w where w.ev_class = c.oid and w.rulename <> '_RETURN'),
+       case when c.relhasrules then
+           (select pg_catalog.json_agg(pg_catalog.pg_get_ruledef(w.oid) order by w.oid)
+            from pg_catalog.pg_rewrite w where w.ev_class = c.oid and w.rulename <> '_RETURN') end,
        k.columns,
        case when c.relkind in ('r', 'p', 'm') then u.keys end,
        case when c.reltuples > 0 then floor(log(c.reltuples)) else c.reltuples end,
