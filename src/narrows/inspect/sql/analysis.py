@@ -224,6 +224,8 @@ def merge_reaches(reaches: Iterable[Reach]) -> Reach:
 
 def operation_key(operation: Operation) -> tuple[object, ...]:
     """Equal for operations that ask the same of policy, whatever the number of values; see `compared.united`."""
+    if not operation.facts:
+        return (operation.action, operation.resource, operation.labels)
     facts = tuple(
         sorted((name, str(value)) for name, value in operation.facts.items() if name != compared.FACT)
     )

@@ -70,9 +70,12 @@ class Side:
     taint: Taint = CLEAN
     is_stored: bool = False
     """It is a plain table's column, or inside a subquery: an equal value does not come out beside it."""
+    node: Node | None = None
+    """A column of which it has still to be seen whether it is stored."""
 
 
 SAME = Side(CONSTANT)
+CLEARLY = Side(CLEAR)
 
 
 def side_of(taint: Taint, *, is_stored: bool) -> Side:
@@ -182,9 +185,9 @@ def _compare(gather: Gather, base: str, left: Node, operands: list[Operand], sco
             values += count(node) if count is _one or _has_commas(gather, mine.taint) else compared.UNKNOWN
             is_constant = True
         else:
-            _relate(gather, base, mine, side, compared.ONE, node)
+            _relate(gather, base, (mine, side), compared.ONE, node, scope)
     if is_constant:
-        _relate(gather, base, mine, SAME, values, left)
+        _relate(gather, base, (mine, SAME), values, left, scope)
 
 
 def _has_commas(gather: Gather, taint: Taint) -> bool:
@@ -197,7 +200,10 @@ def _has_commas(gather: Gather, taint: Taint) -> bool:
     return True
 
 
-def _relate(gather: Gather, base: str, left: Side, right: Side, values: Compared, of: Node) -> None:
+def _relate(
+    gather: Gather, base: str, sides: tuple[Side, Side], values: Compared, of: Node, scope: Scope
+) -> None:
+    left, right = sides
     taint = left.taint | right.taint
     if not taint:
         return
@@ -205,8 +211,12 @@ def _relate(gather: Gather, base: str, left: Side, right: Side, values: Compared
     if CONSTANT in forms and OTHER not in forms:
         gather.filter(taint, "pattern" if PART in forms and base == "constant" else base, values, of)
     elif base == "constant" and forms <= {COLUMN, CLEAR}:
-        equated(gather, left, right)
-    elif base == "range" and forms <= {COLUMN, CLEAR} and all(s.taint or s.is_stored for s in (left, right)):
+        equated(gather, _seen(left, scope), _seen(right, scope))
+    elif (
+        base == "range"
+        and forms <= {COLUMN, CLEAR}
+        and all(side.taint or _seen(side, scope).is_stored for side in sides)
+    ):
         gather.filter(taint, "range")
     else:
         other(gather, taint)
@@ -222,9 +232,14 @@ def _side(gather: Gather, node: Node, scope: Scope) -> Side:
         node = node["CollateClause"]["arg"]
     if taint:
         return Side(_labelled_form(gather, node), taint)
-    if gather.unseen_calls == before and _is_constant(gather, node):
-        return SAME
-    return Side(CLEAR, is_stored="ColumnRef" in node and _is_table_column(node["ColumnRef"], scope))
+    if "ColumnRef" in node:
+        return Side(CLEAR, node=node["ColumnRef"])
+    return SAME if gather.unseen_calls == before and _is_constant(gather, node) else CLEARLY
+
+
+def _seen(side: Side, scope: Scope) -> Side:
+    """Looked up only where it matters: most conditions are on columns that bear no label."""
+    return side if side.node is None else Side(CLEAR, is_stored=_is_table_column(side.node, scope))
 
 
 def _labelled_form(gather: Gather, node: Node) -> str:
@@ -300,7 +315,7 @@ def _membership(gather: Gather, fields: Node, scope: Scope) -> None:
     side, values = _selected(gather, fields, scope)
     if base == "range":
         values = compared.ONE
-    _relate(gather, base, test, side, values, fields)
+    _relate(gather, base, (test, side), values, fields, scope)
 
 
 def _selected(gather: Gather, fields: Node, scope: Scope) -> tuple[Side, Compared]:

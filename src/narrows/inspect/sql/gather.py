@@ -95,10 +95,8 @@ class Gather:
         self, taint: Taint, kind: str, values: Compared = compared.UNKNOWN, of: Node | None = None
     ) -> None:
         """Labelled columns decide which rows come, or whether there is an error, by the use of that kind at `of`."""
-        spend(20 * len(taint))
-        for column in (
-            sorted(taint, key=_path) if len(taint) > 1 else taint
-        ):  # a denial names the same one each time
+        spend(25 * len(taint))
+        for column in sorted(taint, key=_path):  # a denial names the same one each time
             if column.path[2] in SYSTEM_SCHEMAS and column.path[3] not in catalogue.HOLDS_VALUES:
                 continue
             if column.path[2:] == ANYTHING:  # what nobody sees through has its own operation
