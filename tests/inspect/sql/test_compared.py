@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from narrows.inspect import sql
 from narrows.model.action import Action
+from narrows.model.snapshot import Function
 from narrows.model.statement import Parameter
 from tests.inspect.sql.sample import VIEW, analyse
 
@@ -91,6 +92,14 @@ CASES = [
             " WHERE ssn = 'b') SELECT 1 FROM t WHERE ssn = 'c'"
         ),
         "ssn constant 3, ssn group -1",
+    ),
+    # set operations compare as well
+    ("SELECT ssn FROM customers INTERSECT SELECT 'a'::text", "ssn constant 1"),
+    ("SELECT ssn FROM customers INTERSECT (SELECT 'a' UNION ALL SELECT 'b')", "ssn match -1"),
+    ("SELECT ssn FROM customers INTERSECT SELECT unnest('{a,b}'::text[])::text", "ssn match -1"),
+    (
+        "INSERT INTO customers(id, ssn) VALUES (1, 'a'), (2, 'b') ON CONFLICT (ssn) DO NOTHING",
+        "ssn constant 2",
     ),
     # nobody knows how many
     (WHERE + "ssn = ANY (string_to_array($1, ','))", "ssn constant -1"),
@@ -194,6 +203,17 @@ def test_arrays_of_a_type_that_has_another_separator_are_unknown() -> None:
     view = sql.View(snapshot, VIEW.labels)
     assert values(WHERE + "ssn = ANY ('{a:b}')", view=view) == "ssn constant -1"
     assert values(WHERE + "ssn IN ('a', 'b')", view=view) == "ssn constant 2"
+
+
+def test_a_function_that_is_seen_through_compares_with_what_it_is_called_with() -> None:
+    """Its parameter is no parameter of the statement: each row may bring another."""
+    body = "SELECT count(*) FROM customers WHERE ssn = $1"
+    function = Function(99, "public", "tries", "f", "sql", "s", parameters=("",), body=body)
+    listed = replace(function, name="lists", body=body.replace("$1", "ANY ($1)"))
+    functions = {**VIEW.snapshot.functions, ("public", "tries"): (function,), ("public", "lists"): (listed,)}
+    view = sql.View(replace(VIEW.snapshot, functions=functions), VIEW.labels)
+    assert values("SELECT tries(k) FROM scratch", view=view) == "ssn match -1"
+    assert values("SELECT lists($1)", (array("a"),), view=view) == "ssn match -1"
 
 
 def test_columns_come_in_one_order_whatever_the_hashes() -> None:

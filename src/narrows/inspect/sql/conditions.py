@@ -226,7 +226,6 @@ def _relate(
 
 
 def _side(gather: Gather, node: Node, scope: Scope) -> Side:
-    before = gather.unseen_calls
     taint = expression.evaluate(gather, node, scope)
     while "CollateClause" in node:
         node = node["CollateClause"]["arg"]
@@ -234,7 +233,7 @@ def _side(gather: Gather, node: Node, scope: Scope) -> Side:
         return Side(_labelled_form(gather, node), taint)
     if "ColumnRef" in node:
         return Side(CLEAR, node=node["ColumnRef"])
-    return SAME if gather.unseen_calls == before and _is_constant(gather, node) else CLEARLY
+    return SAME if _is_constant(gather, node) else CLEARLY
 
 
 def _seen(side: Side, scope: Scope) -> Side:
@@ -276,14 +275,18 @@ def _is_table_column(fields: Node, scope: Scope) -> bool:
 
 
 def _is_constant(gather: Gather, node: Node) -> bool:
-    """Whether it is the same for every row."""
+    """Whether it is the same for every row; the parameter of a function that is seen through need not be."""
     type_, fields = unwrap(node)
+    others = OF_ROWS if gather.call_depth == 0 else OF_CALLS
     if type_ in CONSTANTS:
-        return True
+        return type_ not in others
     return not any(
-        name in ("ColumnRef", "SubLink") or (name == "FuncCall" and _varies(gather, each))
-        for name, each in walk(type_, fields)
+        name in others or (name == "FuncCall" and _varies(gather, each)) for name, each in walk(type_, fields)
     )
+
+
+OF_ROWS = frozenset({"ColumnRef", "SubLink"})
+OF_CALLS = OF_ROWS | {"ParamRef"}
 
 
 def _varies(gather: Gather, fields: Node) -> bool:
@@ -321,11 +324,10 @@ def _membership(gather: Gather, fields: Node, scope: Scope) -> None:
 def _selected(gather: Gather, fields: Node, scope: Scope) -> tuple[Side, Compared]:
     """What a subquery gives: a column, a list of constants, or something else."""
     query = {name: value for name, value in fields.items() if name != "testexpr"}
-    before = gather.unseen_calls
     taint = expression.evaluate(gather, {"SubLink": query}, scope)
     if taint:
         return Side(COLUMN if _gives_column(fields["subselect"]) else OTHER, taint), compared.ONE
-    values = _listed(gather, fields["subselect"]) if gather.unseen_calls == before else None
+    values = _listed(gather, fields["subselect"])
     return (Side(CLEAR, is_stored=True), compared.UNKNOWN) if values is None else (SAME, values)
 
 
