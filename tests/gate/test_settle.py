@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from narrows.gate.ports import CannotRecord
+from narrows.gate.ports import CannotRecord, Excess
 from narrows.gate.settle import settle
 from narrows.model.action import Action
+from narrows.model.alert import Alert
 from narrows.model.label import Rung
 from narrows.model.principal import Principal, PrincipalKind
 from narrows.model.reason import Reason
@@ -34,6 +35,10 @@ STATEMENT = Statement(
     {EMAIL: frozenset({"email"})},
 )
 ALLOW = Verdict(Effect.ALLOW, obligations=(MaskObligation({EMAIL: Rung.NONE}),))
+EXCESS = Excess(
+    Refusal(Reason.FILTER_LIMIT, "too many", "filters_per_minute"),
+    Alert("medium", "filters_per_minute", "x", 601),
+)
 DENY = Verdict(Effect.DENY, Reason.FORBIDDEN, "payroll is finance's", ("payroll-finance",))
 
 
@@ -46,12 +51,14 @@ class Steps:
     is_full: bool = False
     order: list[str] = field(default_factory=list)
     recorded: list[tuple[Verdict | None, Refusal | None]] = field(default_factory=list)
+    excess: Excess | None = None
+    alerts: list[tuple[str, Alert]] = field(default_factory=list)
 
     @property
     def facts(self) -> Steps:
         return self
 
-    policy = journal = facts
+    policy = limit = journal = facts
 
     def live(self, session: Session) -> Session | Refusal:
         self.order.append("facts")
@@ -60,6 +67,14 @@ class Steps:
     def evaluate(self, session: Session, statement: Statement) -> Verdict:
         self.order.append("evaluate")
         return self.verdict
+
+    def take(self, session: Session, statement: Statement) -> Excess | None:
+        self.order.append("limit")
+        return self.excess
+
+    def alert(self, session: Session, record: str, alert: Alert) -> None:
+        self.order.append("alert")
+        self.alerts.append((record, alert))
 
     async def statement(
         self, session: Session, statement: Statement, verdict: Verdict | None, refusal: Refusal | None
@@ -71,10 +86,10 @@ class Steps:
         return "w:1"
 
 
-async def test_facts_then_policy_then_record() -> None:
+async def test_facts_then_policy_then_limit_then_record() -> None:
     steps = Steps()
     settled = await settle(SESSION, STATEMENT, steps)
-    assert steps.order == ["facts", "evaluate", "record"]
+    assert steps.order == ["facts", "evaluate", "limit", "record"]
     assert settled.is_allowed
     assert settled.record == "w:1"
     assert settled.masks.lowest is Rung.NONE
@@ -84,7 +99,37 @@ async def test_a_denial_is_recorded_as_fully_and_names_its_rule() -> None:
     steps = Steps(verdict=DENY)
     settled = await settle(SESSION, STATEMENT, steps)
     assert settled.refusal == Refusal(Reason.FORBIDDEN, "payroll is finance's", "payroll-finance")
+    assert steps.order == ["facts", "evaluate", "record"]  # what is denied uses up no limit
     assert steps.recorded == [(DENY, settled.refusal)]
+
+
+async def test_what_exceeds_the_limit_is_recorded_and_alerted_and_not_forwarded() -> None:
+    steps = Steps(excess=EXCESS)
+    settled = await settle(SESSION, STATEMENT, steps)
+    assert settled.refusal is EXCESS.refusal
+    assert steps.order == ["facts", "evaluate", "limit", "record", "alert"]
+    assert steps.recorded == [(ALLOW, EXCESS.refusal)]
+    assert steps.alerts == [("w:1", EXCESS.alert)]
+
+
+async def test_without_a_record_there_is_no_alert() -> None:
+    steps = Steps(excess=EXCESS, is_full=True)
+    settled = await settle(SESSION, STATEMENT, steps)
+    assert settled.refusal is not None
+    assert settled.refusal.reason is Reason.JOURNAL_UNAVAILABLE
+    assert steps.alerts == []
+
+
+async def test_observe_records_what_the_limit_would_have_refused() -> None:
+    session = replace(SESSION, mode=Mode.OBSERVE)
+    steps = Steps(excess=EXCESS, live_answer=session)
+    settled = await settle(session, STATEMENT, steps)
+    assert settled.is_allowed
+    verdict, refusal = steps.recorded[0]
+    assert verdict is not None
+    assert (verdict.effect, verdict.reason, verdict.is_observed) == (Effect.DENY, Reason.FILTER_LIMIT, True)
+    assert refusal is None
+    assert steps.alerts
 
 
 async def test_a_session_that_ended_asks_no_policy_but_is_recorded() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from narrows.journal import compose
 from narrows.journal.records import OperationEntry
 from narrows.model.action import Action
+from narrows.model.alert import Alert
 from narrows.model.label import Rung
 from narrows.model.outcome import Outcome
 from narrows.model.principal import Principal, PrincipalKind, SignedIn
@@ -68,6 +69,17 @@ def test_an_allowed_statement_is_recorded_whole() -> None:
     assert record.rungs == {"shop/public.orders.email": "partial"}
     assert record.versions == {"snapshot": "s1", "policy": "p1"}
     assert (record.effect, record.reason, record.alerts) == ("allow", "", (("watch", "high"),))
+
+
+def test_an_alert_says_who_and_what_noticed() -> None:
+    record = compose.statement_record(_SESSION, _STATEMENT, _ALLOW)
+    (of_policy,) = compose.policy_alerts(record, "control.7")
+    of_limit = compose.alert_record(_SESSION, "control.7", Alert("medium", "filters_per_minute", "m", 601))
+    assert (of_policy.severity, of_policy.rule, of_policy.policy) == ("high", "watch", "watch")
+    assert (of_limit.severity, of_limit.rule, of_limit.count) == ("medium", "filters_per_minute", 601)
+    for each in (of_policy, of_limit):
+        assert (each.principal, each.connection, each.database) == ("User/alice", "shop", "shop")
+        assert (each.record, each.session) == ("control.7", "s-1")
 
 
 def test_a_denied_statement_is_recorded_as_fully() -> None:

@@ -41,7 +41,15 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "own": {"connection": "c", "database": "d", "text": "SHOW role", "purpose": "facts"},
     "config_loaded": {"is_accepted": False, "faults": ("labels.yaml:3",)},
     "operated": {"principal": "User/a", "action": "view_values", "target": "control.1"},
-    "alert": {"severity": "high", "message": "m"},
+    "alert": {
+        "severity": "high",
+        "message": "m",
+        "rule": "filters_per_minute",
+        "principal": "User/alice",
+        "connection": "shop",
+        "count": 601,
+        "record": "control.1",
+    },
     "segment": {
         "writer": "control",
         "segment": 1,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
+from narrows.model.action import Action
 from narrows.model.label import Rung
 from narrows.relay.machine import Own, Side
 from narrows.relay.postgres.refusal import FAILING_TEXT, RESERVED
@@ -21,6 +24,7 @@ from tests.relay.talk import (
     READY,
     SUSPENDED,
     SYNTAX_ERROR,
+    TEXT,
     Talk,
     complete,
     error,
@@ -129,6 +133,65 @@ def test_bound_values_are_told_to_the_gate(talk: Talk) -> None:
     talk.client(frontend.Parse("", text, (23,)), bind("", "", b"7"))
     (parameter,) = talk.asks[0][1].parameters
     assert (parameter.value, parameter.is_binary, parameter.type_oid) == (b"7", False, 23)
+
+
+IN_ARRAY = "select id from customers where ssn = any ($1)"
+
+
+def compared_with(talk: Talk) -> object:
+    """With how many values the statement that was asked about last compares `ssn`."""
+    (found,) = [each for each in talk.asks[-1][1].operations if each.action is Action.FILTER]
+    return found.facts["values"]
+
+
+@pytest.mark.parametrize(
+    ("value", "format_", "expected"),
+    [
+        (b"{a,b,c}", 0, 3),
+        (struct.pack("!iIIiI", 1, 0, TEXT, 3, 1) + b"\0\0\0\1a" * 3, 1, 3),
+        (b"{" + b"a," * 10**6 + b"a}", 0, -1),
+        (None, 0, 0),
+    ],
+)
+def test_the_values_of_a_bound_array_are_counted_before_the_gate_is_asked(
+    talk: Talk, value: bytes | None, format_: int, expected: int
+) -> None:
+    talk.client(parse(IN_ARRAY), frontend.Bind("", "", (format_,), (value,), ()))
+    assert compared_with(talk) == expected
+
+
+def test_each_bind_brings_its_own_array_and_executing_again_the_same(talk: Talk) -> None:
+    in_block(talk).client(parse(IN_ARRAY, "s"), bind("p", "s", b"{a,b}")).target(PARSED)
+    assert compared_with(talk) == 2
+    assert talk.asks[-1][1].compares_anew
+    talk.allow().client(execute("p", 1), SYNC).target(BOUND, fields("id"), row(b"1"), SUSPENDED, IN_BLOCK)
+    talk.client(execute("p", 1))
+    assert compared_with(talk) == 2
+    assert not talk.asks[-1][1].compares_anew
+    talk.allow().client(bind("q", "s", b"{a,b,c}"))
+    assert compared_with(talk) == 3
+
+
+def test_a_simple_query_cannot_bind_what_its_text_names(talk: Talk) -> None:
+    talk.client(query(IN_ARRAY))
+    assert compared_with(talk) == -1
+
+
+def test_sql_that_prepares_leaves_its_arrays_to_the_bind(talk: Talk) -> None:
+    talk.client(query(f"prepare s as {IN_ARRAY}"))
+    assert compared_with(talk) == 1
+    talk.allow().target(complete("PREPARE"), READY)
+    quiet(talk).client(bind("", "s", b"{a,b,c,d}"))
+    assert compared_with(talk) == 4
+
+
+def test_a_cursor_is_read_on_without_its_array(talk: Talk) -> None:
+    in_block(talk).client(parse(IN_ARRAY), bind("c", "", b"{a,b}"), SYNC).allow().target(
+        PARSED, BOUND, IN_BLOCK
+    )
+    quiet(talk).client(query("fetch all from c"))
+    assert compared_with(talk) == 1
+    assert not talk.asks[-1][1].compares_anew
 
 
 def test_a_bind_that_is_never_executed_ends_with_its_series(talk: Talk) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from narrows.api.ports import SOCKET_METHOD
 from narrows.app.recorder import Recorder
 from narrows.config.loaded import Config
+from narrows.gate.filter_limit import FilterLimit, values_asked
+from narrows.gate.ports import Excess
 from narrows.identity.liveness import Liveness
 from narrows.model.refusal import Refusal
 from narrows.model.session import Session
@@ -60,12 +62,31 @@ class CedarPolicy:
         return evaluate(config.policies, query, self._clock())
 
 
+class ConnectionLimit:
+    """What the configuration in force lets one principal ask on one connection, over all its sessions."""
+
+    def __init__(self, config: InForce, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        """Never goes back: not the time of day."""
+        self._filters = FilterLimit()
+
+    def take(self, session: Session, statement: Statement) -> Excess | None:
+        known = self._config.now.connections.get(session.connection)
+        asked = values_asked(statement)
+        if known is None or asked == 0:
+            return None
+        most = known.filters_per_minute
+        return self._filters.take(session.principal.id, session.connection, asked, most, self._clock())
+
+
 @dataclass(frozen=True, slots=True)
 class GatePorts:
     """What `gate.settle` is given."""
 
     facts: LiveFacts
     policy: CedarPolicy
+    limit: ConnectionLimit
     journal: Recorder
 
 

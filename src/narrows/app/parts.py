@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from narrows import __version__
-from narrows.app.deciding import CedarPolicy, GatePorts, InForce, LiveFacts
+from narrows.app.deciding import CedarPolicy, ConnectionLimit, GatePorts, InForce, LiveFacts
 from narrows.app.front import PostgresFront, refresh
 from narrows.app.recorder import Recorder
 from narrows.app.targets import Targets
@@ -150,7 +150,12 @@ def build(config: Config, flags: Mapping[str, str], stack: ExitStack) -> Parts:
 
     stored = _stored_credentials(settings, store, clock)
     credentials = Credentials(_providers(config, stored))
-    ports = GatePorts(LiveFacts(in_force, liveness, clock), CedarPolicy(in_force, clock), recorder)
+    ports = GatePorts(
+        LiveFacts(in_force, liveness, clock),
+        CedarPolicy(in_force, clock),
+        ConnectionLimit(in_force, time.monotonic),
+        recorder,
+    )
 
     def on_change(_snapshot: Snapshot) -> None:
         refresh(front)

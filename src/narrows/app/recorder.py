@@ -12,6 +12,7 @@ import structlog
 
 from narrows.gate.ports import CannotRecord
 from narrows.journal import Journal, JournalUnavailable, RecordTooLarge, compose, records
+from narrows.model.alert import Alert
 from narrows.model.outcome import Outcome
 from narrows.model.principal import SignedIn
 from narrows.model.refusal import Refusal
@@ -42,9 +43,13 @@ class Recorder:
         except (JournalUnavailable, RecordTooLarge) as failure:
             self._metrics.journal_failures.inc()
             raise CannotRecord(str(failure)) from failure
-        if record.alerts:
-            self._alerts(record, id_)
+        for alert in compose.policy_alerts(record, id_):
+            self._try(alert)
         return id_
+
+    def alert(self, session: Session, record: str, alert: Alert) -> None:
+        """Written beside a statement that is recorded already."""
+        self._try(compose.alert_record(session, record, alert))
 
     async def own(self, connection: str, database: str, text: str, purpose: str, session: str = "") -> None:
         """A statement of ours at a target; raises `CannotRecord`."""
@@ -124,15 +129,3 @@ class Recorder:
         except (JournalUnavailable, RecordTooLarge) as failure:
             self._metrics.journal_failures.inc()
             log.error("not_recorded", kind=records.KIND_OF[type(record)], error=str(failure))
-
-    def _alerts(self, record: records.StatementRecord, id_: str) -> None:
-        for policy, severity in record.alerts:
-            self._try(
-                records.Alert(
-                    severity=severity,
-                    message=f"policy {policy} was satisfied by {record.principal}",
-                    policy=policy,
-                    record=id_,
-                    session=record.session,
-                )
-            )

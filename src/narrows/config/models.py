@@ -128,6 +128,8 @@ class Connection(_Shape):
     """Per group, the first that the caller belongs to; nobody's group: `credential`."""
     export_rows: int = Field(default=1000, ge=0, le=10**9)
     """A SELECT over labelled tables that could return more rows than this is an `export`."""
+    filters_per_minute: int = Field(default=600, ge=0, le=10**9)
+    """With how many values one principal may compare labelled columns in a minute; 0 is no limit."""
     mode: Mode = Mode.ENFORCE
     until: datetime.date | None = None
     """The last day on which `mode: observe` holds; from the next day (UTC) on it enforces."""

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from functools import lru_cache
 
 from narrows.journal.records import (
+    Alert,
     OperationEntry,
     OutcomeRecord,
     SessionClosed,
@@ -17,6 +18,7 @@ from narrows.journal.records import (
     SignIn,
     StatementRecord,
 )
+from narrows.model import alert as words
 from narrows.model.outcome import Outcome
 from narrows.model.principal import SignedIn
 from narrows.model.refusal import Refusal
@@ -84,6 +86,39 @@ def statement_record(
         alerts=verdict.alerts if verdict else (),
         versions={**statement.versions, **verdict.versions} if verdict else statement.versions,
         hold=hold,
+    )
+
+
+def policy_alerts(record: StatementRecord, id_: str) -> tuple[Alert, ...]:
+    """One alert for each `@alert` policy that the statement of that record has satisfied."""
+    return tuple(
+        Alert(
+            severity=severity,
+            message=f"policy {policy} was satisfied by {record.principal}",
+            rule=policy,
+            policy=policy,
+            principal=record.principal,
+            connection=record.connection,
+            database=record.database,
+            record=id_,
+            session=record.session,
+        )
+        for policy, severity in record.alerts
+    )
+
+
+def alert_record(session: Session, record: str, alert: words.Alert) -> Alert:
+    """What the gateway itself noticed while it settled the statement of that record."""
+    return Alert(
+        severity=alert.severity,
+        message=alert.message,
+        rule=alert.rule,
+        principal=session.principal.id,
+        connection=session.connection,
+        database=session.database,
+        count=alert.count,
+        record=record,
+        session=session.id,
     )
 
 

@@ -180,7 +180,15 @@ class Alert(Record, frozen=True, tag="alert"):
     message: str
     policy: str = ""
     record: str = ""
+    """Id of the statement's record that it is about."""
     session: str = ""
+    rule: str = ""
+    """What noticed: the policy, or a limit by its name in the configuration."""
+    principal: str = ""
+    connection: str = ""
+    database: str = ""
+    count: int = 0
+    """How much was counted, where the rule counts."""
 
 
 # what the journal says about itself

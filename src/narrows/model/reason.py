@@ -17,6 +17,11 @@ class Reason(Enum):
     REVIEW_REQUIRED = ("NW003", False, "A policy asks for a review, which this gateway cannot hold yet.")
     POLICY_ERROR = ("NW004", False, "A policy failed to evaluate; its owner must mend it.")
     OBLIGATION_UNKNOWN = ("NW005", False, "The verdict asks for something this protocol cannot do.")
+    FILTER_LIMIT = (
+        "NW006",
+        True,
+        "Too many labelled values were asked for within a minute; wait, or compare with fewer.",
+    )
     # what was sent
     UNPARSABLE = ("NW010", False, "The statement is not valid SQL for the gateway's parser; correct it.")
     TOO_LARGE = ("NW011", False, "Send less at once: the statement is over the size limit.")

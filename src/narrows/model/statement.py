@@ -23,14 +23,16 @@ class Protocol(StrEnum):
 class Operation:
     """One (action, resource) pair, with facts that hold for it alone.
 
-    `labels` are those of the part of the resource that is touched; for `filter` the fact `kind` is one of
-    constant, join, range, pattern, order, group, other.
+    `labels` are those of the part of the resource that is touched; for `filter` the fact `kind` says by what kind
+    of test (`policy.schema.FILTER_KINDS`), `values` with how many values; -1 where that is not known.
     """
 
     action: Action
     resource: Resource
     labels: frozenset[str] = frozenset()
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    arrays: tuple[int, ...] = ()
+    """Numbers of bound parameters, each an array whose elements `values` does not count yet; none in a Statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,6 @@ class Statement:
     """Set where analysis already refuses: policy is not asked, the journal still is."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """What the analysis relied on: snapshot, labels."""
+    compares_anew: bool = True
+    """False where the values that it compares something with were counted before, when what it goes on with was
+    bound or declared, or will be, when what it prepares is run."""

@@ -57,6 +57,7 @@ FILTER_KINDS = (
     "fallible",
     "other",
 )
+"""`docs/policies.md` says what each is; the last is what no other word names."""
 
 CLIENT: tuple[FactRule, ...] = (
     FactRule("address", FactType.ADDRESS, help="where the caller connects from"),
@@ -99,6 +100,13 @@ SQL: tuple[FactRule, ...] = (
 BY_ACTION: Mapping[Action, tuple[FactRule, ...]] = {
     Action.FILTER: (
         FactRule("kind", FactType.STRING, "other", FILTER_KINDS, "how the column is used in a condition"),
+        FactRule(
+            "values",
+            FactType.COUNT,
+            UNKNOWN,
+            help="with how many values the string compares it in this way; the greatest number where that is"
+            " not known or no values are listed",
+        ),
     ),
     Action.CALL: (
         FactRule("is_seen", FactType.BOOL, False, help="whether all that the function does was seen through"),

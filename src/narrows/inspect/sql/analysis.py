@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from narrows.inspect.sql import labelled
+from narrows.inspect.sql import compared, labelled
 from narrows.inspect.sql.effects import SessionEffect
 from narrows.inspect.sql.facts import SessionFacts
 from narrows.model.copy import Copy
@@ -183,19 +183,34 @@ class Analysis:
     def changes_schema(self) -> bool:
         return any(part.changes_schema for part in self.parts)
 
+    @property
+    def awaits_arrays(self) -> bool:
+        """How many values something is compared with is known only once its parameters are bound."""
+        return any(operation.arrays for part in self.parts for operation in part.operations)
+
+    def operations(self, parameters: Sequence[Parameter] = ()) -> tuple[Operation, ...]:
+        """What all parts need together, with what the parameters hold counted."""
+        found = _operations(self.parts)
+        return compared.all_counted(found, compared.bound(parameters)) if self.awaits_arrays else found
+
     def statement(self, parameters: tuple[Parameter, ...] = ()) -> Statement:
         """The whole text as one Statement: every part's operations, decided together."""
         return Statement(
             protocol=Protocol.POSTGRES,
             kind=self.kind,
             text=self.text_redacted,
-            operations=_operations(self.parts),
+            operations=self.operations(parameters),
             disclosures=dict(self.reach.columns),
             parameters=parameters,
             facts=_facts(self.parts),
             refusal=self.refusal,
             versions=self.versions,
+            compares_anew=not all(part.kind in COMPARES_NOTHING for part in self.parts),
         )
+
+
+COMPARES_NOTHING = frozenset({Kind.PREPARE, Kind.FETCH})
+"""What they compare with is counted at EXECUTE, and was counted at DECLARE or Bind."""
 
 
 def merge_reaches(reaches: Iterable[Reach]) -> Reach:
@@ -210,15 +225,24 @@ def merge_reaches(reaches: Iterable[Reach]) -> Reach:
 
 
 def operation_key(operation: Operation) -> tuple[object, ...]:
-    """Equal for operations that ask the same of policy."""
-    facts = tuple(sorted((name, str(value)) for name, value in operation.facts.items()))
+    """Equal for operations that ask the same of policy, whatever the number of values; see `compared.united`."""
+    if not operation.facts:
+        return (operation.action, operation.resource, operation.labels)
+    facts = tuple(
+        sorted((name, str(value)) for name, value in operation.facts.items() if name != compared.FACT)
+    )
     return (operation.action, operation.resource, operation.labels, facts)
 
 
 def _operations(parts: tuple[Analysed, ...]) -> tuple[Operation, ...]:
     if len(parts) == 1:
         return parts[0].operations
-    return tuple({operation_key(each): each for part in parts for each in part.operations}.values())
+    found: dict[tuple[object, ...], Operation] = {}
+    for part in parts:
+        for each in part.operations:
+            key = operation_key(each)
+            found[key] = compared.united(found[key], each) if key in found else each
+    return tuple(found.values())
 
 
 def _facts(parts: tuple[Analysed, ...]) -> dict[str, Fact]:

@@ -141,7 +141,7 @@ def _conflicts(gather: Gather, taint: Taint, rows: Node) -> None:
     if values is None:
         gather.filter(taint, "match")
     else:
-        gather.compare(taint, len(values))
+        gather.compare(taint, len(values), rows)
 
 
 def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from narrows.inspect.sql import catalogue, conditions, fallible, functions, query, setting_calls
+from narrows.inspect.sql import catalogue, compared, conditions, fallible, functions, query, setting_calls
 from narrows.inspect.sql import seen as seen_
 from narrows.inspect.sql.fields import CONSTANTS, EXPRESSION, EXPRESSIONS, FIELDS, PLAIN, TYPE
 from narrows.inspect.sql.functions import Does
@@ -222,7 +222,7 @@ def _cast(gather: Gather, fields: Node, scope: Scope) -> Taint:
         taint = evaluate(gather, inner, scope)
     kind = fallible.cast(strings(fields["typeName"].get("names"))[-1:], source, inner) if taint else None
     if kind == "constant":
-        gather.compare(taint, 1)
+        gather.compare(taint, 1, fields)
     elif kind is not None:
         gather.filter(taint, kind)
     return taint | given
@@ -314,7 +314,7 @@ def _counts_column(fields: Node) -> bool:
 
 def _count(gather: Gather, fields: Node, scope: Scope) -> Taint:
     """`count(column)` tells how many are not NULL and nothing of their values."""
-    gather.filter(evaluate(gather, fields["args"][0], scope), "null")
+    gather.filter(evaluate(gather, fields["args"][0], scope), "null", compared.NOTHING)
     if "agg_filter" in fields:
         conditions.condition(gather, fields["agg_filter"], scope)
     call(gather, "count", None, fields, CLEAN)

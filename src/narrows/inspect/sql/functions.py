@@ -169,6 +169,20 @@ def only_computes(overloads: tuple[Function, ...]) -> bool:
     )
 
 
+VARYING = listed(
+    """
+    array_sample array_shuffle clock_timestamp currval gen_random_uuid lastval pg_blocking_pids
+    pg_collation_actual_version pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn
+    pg_database_collation_actual_version pg_database_size pg_export_snapshot pg_indexes_size pg_is_in_recovery
+    pg_is_wal_replay_paused pg_jit_available pg_last_wal_receive_lsn pg_last_wal_replay_lsn
+    pg_last_xact_replay_timestamp pg_notification_queue_usage pg_partition_ancestors pg_partition_tree
+    pg_relation_size pg_safe_snapshot_blocking_pids pg_sequence_last_value pg_stat_clear_snapshot pg_table_size
+    pg_tablespace_size pg_total_relation_size pg_xact_commit_timestamp pg_xact_status random random_normal
+    timeofday txid_status uuidv4 uuidv7
+    """
+)
+"""Functions of pg_catalog that only compute, and may give another value each time."""
+
 VOLATILE_COMPUTING = listed(
     """
     gen_salt gen_random_bytes gen_random_uuid uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from narrows.inspect.sql import catalogue
+from narrows.inspect.sql import catalogue, compared
 from narrows.inspect.sql.analysis import SessionState, View, operation_key
+from narrows.inspect.sql.compared import Compared
 from narrows.inspect.sql.labelled import CLEAN, Taint, column_resource
 from narrows.inspect.sql.limits import Limits
 from narrows.inspect.sql.names import Found, Names, Nature
 from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Cell, Shape
+from narrows.inspect.sql.tree import Node
 from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
 from narrows.model.reach import Output, Reach
@@ -33,6 +35,8 @@ class Gather:
         self.names = Names(view.snapshot, state.facts)
         self.index = view.labelled
         self.operations: dict[tuple[object, ...], Operation] = {}
+        self._filtered: dict[tuple[int, str, Resource], Node] = {}
+        """Comparisons that were counted; a recursive query is walked twice."""
         self.reached: dict[Resource, frozenset[str]] = {}
         self.touched: dict[int, Relation] = {}
         self.mentions: set[str] = set()
@@ -68,9 +72,14 @@ class Gather:
         facts: Mapping[str, Fact] | None = None,
     ) -> None:
         """The statement needs this operation."""
+        self.adopt(Operation(action, resource, labels, facts or {}))
+
+    def adopt(self, operation: Operation) -> None:
+        """The statement needs this operation, too; what is compared with values adds up."""
         spend(150)
-        operation = Operation(action, resource, labels, facts or {})
-        self.operations.setdefault(operation_key(operation), operation)
+        key = operation_key(operation)
+        known = self.operations.get(key)
+        self.operations[key] = operation if known is None else compared.united(known, operation)
         if len(self.operations) > self.limits.operations:
             raise Refused(
                 Reason.TOO_COMPLEX, f"the statement needs more than {self.limits.operations} operations"
@@ -82,21 +91,33 @@ class Gather:
         for column in self.index.of(found.schema, found.name).values():
             self.reached[column] = self.index.labels[column]
 
-    def filter(self, taint: Taint, kind: str) -> None:
-        """Labelled columns decide which rows come, or whether there is an error, by a use of that kind."""
-        spend(20 * len(taint))
-        for column in (
-            sorted(taint, key=_path) if len(taint) > 1 else taint
-        ):  # a denial names the same one each time
+    def filter(
+        self, taint: Taint, kind: str, values: Compared = compared.UNKNOWN, of: Node | None = None
+    ) -> None:
+        """Labelled columns decide which rows come, or whether there is an error, by the use of that kind at `of`."""
+        spend(25 * len(taint))
+        for column in sorted(taint, key=_path):  # a denial names the same one each time
             if column.path[2] in SYSTEM_SCHEMAS and column.path[3] not in catalogue.HOLDS_VALUES:
                 continue
-            if column.path[2:] != ANYTHING:  # what nobody sees through has its own operation
-                self.need(Action.FILTER, column, self.labels_of(column), {"kind": kind})
+            if column.path[2:] == ANYTHING:  # what nobody sees through has its own operation
+                continue
+            found = self._first(values, kind, column, of)
+            facts = compared.facts(kind, found)
+            self.adopt(Operation(Action.FILTER, column, self.labels_of(column), facts, found.arrays))
 
-    def compare(self, taint: Taint, values: int) -> None:
+    def compare(self, taint: Taint, values: int, of: Node) -> None:
         """Labelled columns are compared with so many constants or parameters."""
-        del values  # counted where conditions are
-        self.filter(taint, "constant")
+        self.filter(taint, "constant", Compared(values), of)
+
+    def _first(self, values: Compared, kind: str, column: Resource, of: Node | None) -> Compared:
+        """The same comparison of the same column counts once, however often it is walked."""
+        if of is None:
+            return values
+        key = (id(of), kind, column)
+        if key in self._filtered:
+            return compared.NOTHING
+        self._filtered[key] = of
+        return values
 
     def derive(self, taint: Taint) -> None:
         """Labelled values go into something that is no plain output column."""

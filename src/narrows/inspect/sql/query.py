@@ -212,7 +212,7 @@ def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
         shape = Shape(cells, None, exports)
         gather.derive(shape.taint)
         for (_, one), (_, other) in pairs if is_compared else ():
-            _compared(gather, one, other)
+            _compared(gather, one, other, fields)
     _sorting(gather, fields.get("sortClause"), scope, shape)
     return shape
 
@@ -220,19 +220,18 @@ def _set_operation(gather: Gather, fields: Node, scope: Scope) -> Shape:
 def _either(gather: Gather, one: Cell, other: Cell) -> Cell:
     """A column that holds what either side's does."""
     is_same = one.is_same and other.is_same and _labels(gather, one) == _labels(gather, other)
-    is_fixed = one.is_fixed and other.is_fixed
     is_overlaid = one.is_overlaid or other.is_overlaid
-    return Cell(one.taint | other.taint, is_same=is_same, is_fixed=is_fixed, is_overlaid=is_overlaid)
+    return Cell(one.taint | other.taint, is_same=is_same, is_overlaid=is_overlaid)
 
 
-def _compared(gather: Gather, one: Cell, other: Cell) -> None:
+def _compared(gather: Gather, one: Cell, other: Cell, of: Node) -> None:
     """UNION, INTERSECT and EXCEPT tell which values of one side stand on the other."""
     if one.is_same and other.is_same and _labels(gather, one) == _labels(gather, other):
         gather.filter(one.taint | other.taint, "group")
         return
     for mine, theirs in ((one, other), (other, one)):
         if mine.taint and theirs.is_fixed:
-            gather.compare(mine.taint, 1)
+            gather.compare(mine.taint, 1, of)
         elif mine.taint:
             gather.filter(mine.taint, "match")
 
@@ -323,13 +322,16 @@ def _target(gather: Gather, target: Node, value: Node, scope: Scope) -> tuple[st
         cell = expression.indirection(gather, fields, scope)
     else:
         taint = expression.evaluate(gather, value, scope)
-        is_fixed = not taint and not scope.sources and type_ in FIXED
+        is_fixed = not taint and not scope.sources and _is_one(value)
         cell = Cell(taint, is_fixed=is_fixed)
     return target.get("name") or _name(type_, fields), cell
 
 
-FIXED = frozenset({"A_Const", "ParamRef", "TypeCast"})
-"""What is one value, whatever the tables hold."""
+def _is_one(node: Node) -> bool:
+    """Whether it is one value, whatever the tables hold; what a function gives could be many rows."""
+    while "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    return "A_Const" in node or "ParamRef" in node
 
 
 def _name(type_: str, fields: Node) -> str:

@@ -5,7 +5,22 @@ Law: what runs another statement needs all that the other needs, resolved under 
 
 from __future__ import annotations
 
-from narrows.inspect.sql import bounds, dml, expression, overlays, query, redact, relations, sources
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from narrows.inspect.sql import (
+    bounds,
+    compared,
+    dml,
+    expression,
+    lists,
+    overlays,
+    query,
+    redact,
+    relations,
+    sources,
+)
 from narrows.inspect.sql import effects as fx
 from narrows.inspect.sql.analysis import Analysed, Kind
 from narrows.inspect.sql.data import listed
@@ -145,7 +160,7 @@ def explain(draft: Draft, fields: Node) -> None:
         )
     inner = _inner(draft, fields["query"])
     for operation in inner.operations if runs else _kept(inner.operations):
-        gather.need(operation.action, operation.resource, operation.labels, operation.facts)
+        gather.adopt(operation)
     for relation in gather.touched.values():
         gather.need(Action.EXPLAIN, gather.names.table(relation.schema, relation.name))
     if not gather.touched:
@@ -215,15 +230,20 @@ def _adopt(gather: Gather, inner: Gather) -> None:
 
 def _needs_of(gather: Gather, analysed: Analysed) -> None:
     for operation in analysed.operations:
-        gather.need(operation.action, operation.resource, operation.labels, operation.facts)
+        gather.adopt(operation)
 
 
 def prepare(draft: Draft, fields: Node) -> None:
     for each in fields.get("argtypes", ()):
         expression.check_type(draft.gather, each["TypeName"])
-    inner = _inner(draft, fields["query"], _kept_text(draft))
+    inner = _counted(_inner(draft, fields["query"], _kept_text(draft)), compared.one_each)
     _needs_of(draft.gather, inner)
     draft.effects.append(fx.PrepareStatement(fields["name"], inner))
+
+
+def _counted(analysed: Analysed, size_of: Callable[[int], int]) -> Analysed:
+    """The statement with its parameters counted, as far as its conditions compare something with their elements."""
+    return replace(analysed, operations=compared.all_counted(analysed.operations, size_of))
 
 
 def _kept_text(draft: Draft) -> str:
@@ -252,8 +272,10 @@ def execute(draft: Draft, fields: Node) -> None:
         message = f'prepared statement "{name}" does not exist'
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="26000")
     inner = _inner(draft, _statement_in(prepared.text, draft.gather.limits))
-    _needs_of(draft.gather, inner)
-    if expression.evaluate_all(draft.gather, fields.get("params"), Scope()):
+    params = fields.get("params")
+    # Without any it is a Bind that brings them, or the target that refuses.
+    _needs_of(draft.gather, _counted(inner, partial(_size_of, params)) if params else inner)
+    if expression.evaluate_all(draft.gather, params, Scope()):
         raise undecided("a labelled value, or one that nobody sees through, would be a parameter of EXECUTE")
     draft.names_statement = name
     draft.outputs = inner.reach.outputs
@@ -264,6 +286,11 @@ def execute(draft: Draft, fields: Node) -> None:
     draft.is_doubtful = inner.is_doubtful
 
 
+def _size_of(params: list[Node], number: int) -> int:
+    """How many values the parameter of an EXECUTE holds."""
+    return lists.elements(params[number - 1]).values if 0 < number <= len(params) else compared.UNKNOWN.values
+
+
 def declare(draft: Draft, fields: Node) -> None:
     inner = _inner(draft, fields["query"], _kept_text(draft))
     for effect in inner.effects:
@@ -271,7 +298,8 @@ def declare(draft: Draft, fields: Node) -> None:
             raise Refused(Reason.SETTING_REFUSED, f"set {effect.name} by SET, not through a cursor")
     _needs_of(draft.gather, inner)
     is_hold = bool(fields.get("options", 0) & CURSOR_OPT_HOLD)
-    draft.effects.append(fx.DeclareCursor(fields["portalname"], inner, is_hold))
+    # What is executed of it later compares with nothing new.
+    draft.effects.append(fx.DeclareCursor(fields["portalname"], _counted(inner, compared.one_each), is_hold))
 
 
 CURSOR_OPT_HOLD = 0x0020
@@ -283,7 +311,7 @@ def fetch(draft: Draft, fields: Node) -> None:
     if cursor is None:
         message = f'cursor "{name}" does not exist'
         raise Refused(Reason.EFFECT_UNDECIDED, message, sqlstate="34000")
-    _needs_of(draft.gather, cursor)
+    _needs_of(draft.gather, _counted(cursor, compared.one_each))
     draft.inner = cursor
     draft.names_portal = name
     draft.returns_rows = not fields.get("ismove")

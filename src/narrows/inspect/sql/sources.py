@@ -262,10 +262,18 @@ def _by_name(shape: Shape) -> dict[str, list[Cell]]:
 
 
 def _filter_shared(gather: Gather, left: Shape, right: Shape, shared: tuple[str, ...]) -> None:
-    for side in (left, right):
-        cells = _by_name(side)
-        taints = [cell.taint for name in shared for cell in cells.get(name, (Cell(side.rest or CLEAN),))]
-        gather.filter(CLEAN.union(*taints), "join")
+    ours, theirs = _by_name(left), _by_name(right)
+    for name in shared:
+        conditions.equated(
+            gather, _shared_side(ours.get(name), left.rest), _shared_side(theirs.get(name), right.rest)
+        )
+
+
+def _shared_side(cells: list[Cell] | None, rest: Taint | None) -> conditions.Side:
+    if cells is None:
+        return conditions.side_of(rest or CLEAN, is_stored=False)
+    is_stored = all(cell.relation is not None for cell in cells)
+    return conditions.side_of(CLEAN.union(*(cell.taint for cell in cells)), is_stored=is_stored)
 
 
 def _joined(left: Shape, right: Shape, shared: tuple[str, ...], kind: str) -> Shape:

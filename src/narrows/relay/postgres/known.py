@@ -16,13 +16,15 @@ from narrows.inspect.sql.facts import SessionFacts
 from narrows.model.copy import CopyDirection
 from narrows.model.reach import Reach
 from narrows.model.resource import Resource, ResourceKind
-from narrows.model.statement import Parameter, Statement
+from narrows.model.statement import Operation, Parameter, Statement
 from narrows.model.verdict import MaskObligation
 from narrows.wire.postgres.backend import Field, parse_row_description
 
 BASES = 256
 DESCRIPTIONS = 8
 """Per text: result formats differ between callers, rarely within one."""
+SIZES = 16
+"""Per text: lists differ in length, and what was made of one length serves again."""
 ENTRIES = 5_000
 BYTES = 16 * 1024 * 1024
 """Of text, over all bases; what is known of a text takes several times as much."""
@@ -44,7 +46,9 @@ class Known:
     """One analysed text with what is derived from it once."""
 
     __slots__ = (
+        "_by_sizes",
         "analysis",
+        "awaits_arrays",
         "depends_on_names",
         "descriptions",
         "has_copy_in",
@@ -68,6 +72,8 @@ class Known:
         self.may_change_session = any(part.may_change_session for part in parts)
         self.returns_rows = any(part.returns_rows for part in parts)
         self.statement: Statement = analysis.statement()
+        self.awaits_arrays = analysis.awaits_arrays
+        self._by_sizes: dict[tuple[object, ...], tuple[Operation, ...]] = {}
         self.plans: dict[tuple[object, ...], tuple[MaskObligation, Plan]] = {}
         self.descriptions: dict[bytes, Description] = {}
 
@@ -86,8 +92,23 @@ class Known:
         return found
 
     def bound(self, parameters: tuple[Parameter, ...]) -> Statement:
-        """The statement with the values of one Bind."""
-        return replace(self.statement, parameters=parameters) if parameters else self.statement
+        """The statement with the values of one Bind; only now it is known how many values its arrays hold."""
+        if not parameters:
+            return self.statement
+        if not self.awaits_arrays:
+            return replace(self.statement, parameters=parameters)
+        return replace(self.statement, parameters=parameters, operations=self._counted(parameters))
+
+    def _counted(self, parameters: tuple[Parameter, ...]) -> tuple[Operation, ...]:
+        """One object for equal numbers, since whoever renders or decides operations keeps them by identity."""
+        counted = self.analysis.operations(parameters)
+        key = tuple([operation.facts.get("values") for operation in counted])
+        known = self._by_sizes.get(key)
+        if known is None:
+            if len(self._by_sizes) >= SIZES:
+                self._by_sizes.clear()
+            known = self._by_sizes[key] = counted
+        return known
 
 
 Basis = tuple[View, SessionFacts, bool, bool]

@@ -7,6 +7,7 @@ fields of its rows are known or on their way.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from narrows.masking.plan import MaskImpossible
@@ -115,7 +116,8 @@ def on_execute(state: State, message: Message) -> Taken:
     if found is None:
         return Taken.LATER
     settled = partial(_execute_settled, state, message, portal, found)
-    return ask(state, found.bound(portal.parameters), settled, refused)
+    goes_on = replace(found.bound(portal.parameters), compares_anew=False)
+    return ask(state, goes_on, settled, refused)
 
 
 def _known_again(state: State, portal: Portal) -> Known | None:
