@@ -2,6 +2,7 @@
 
     make leaks ARGS="--server 15|18|both --corpus DIR --json FILE --only ID|CATEGORY"
     make leaks ARGS="--direct"     without a gateway: every case must leak or take effect as it claims
+    make leaks ARGS="--attacker --statements N --seed N"     the attacker as a program; with --direct too
 
 Exit code 0: no leak, no effect, no false refusal, at most 5 % of the `mask` cases refused. 1: otherwise.
 """
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from tests.leaks import cases as corpora
 from tests.leaks import report, world
+from tests.leaks.attacker import program as attacker
 from tests.leaks.cases import Case, Corpus
 from tests.leaks.judge import Judged, Policy, Runs, claimed, judge
 from tests.leaks.world import LeakGateway, LeakServer
@@ -33,12 +35,14 @@ _SAYING = Console(stderr=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0 where the corpus holds."""
     given = _arguments(arguments)
+    versions = (15, 18) if given.server == "both" else (int(given.server),)
+    if given.attacker:
+        return attacker.attack(versions, given.only, given.seed, given.statements, given.direct, given.json)
     corpus = corpora.load(given.corpus)
     chosen = corpora.select(corpus.cases, given.only)
     if not chosen:
         _SAYING.print(f"no case is called {given.only}")
         return 2
-    versions = (15, 18) if given.server == "both" else (int(given.server),)
     results: dict[str, list[Judged]] = {}
     untrue: dict[str, dict[str, str]] = {}
     for version in versions:
@@ -76,6 +80,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", help="a case's id, a category, or a pattern of ids")
     parser.add_argument("--direct", action="store_true", help="no gateway: check the cases' own claims")
     parser.add_argument("--policy", type=Policy, choices=list(Policy), help="run every case under this one")
+    parser.add_argument(
+        "--attacker", action="store_true", help="bits learned per 1,000 statements, by oracle"
+    )
+    parser.add_argument("--statements", type=int, default=attacker.STATEMENTS, help="of each oracle")
+    parser.add_argument("--seed", type=int, default=attacker.SEED, help="of the attacker's secrets")
     return parser.parse_args(arguments)
 
 
