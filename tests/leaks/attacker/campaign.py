@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -58,10 +59,15 @@ def _measure(
 ) -> Outcome:
     found: Outcome = {}
     for oracle, (column, door) in itertools.product(oracles, doors.items()):
+        began = time.monotonic()
         with _copy(server, door, next(names)) as first, _copy(server, door, next(names)) as again:
             measured = engine.measure(oracle, first, again, secrets, budget)
         found.setdefault(oracle.name, {})[column] = measured
-        say(f"PostgreSQL {server.server.version}, {oracle.name}, {column}: {measured.best.rate:.0f}")
+        seconds = time.monotonic() - began
+        say(
+            f"PostgreSQL {server.server.version}, {oracle.name}, {column}:"
+            f" {measured.best.rate:.0f} bits, {seconds:.0f} s"
+        )
     return found
 
 
