@@ -7,6 +7,7 @@ for that can be done elsewhere.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from enum import StrEnum
 from tests.leaks.client import Client, Message, encode, message
 
 PATIENCE_S = 30.0
+_ACTUAL = re.compile(
+    r"never executed|actual rows=[\d.]+ loops=\d+|Removed by [\w ]+\"?: \d+|Actual (?:Rows|Loops)\": [\d.]+"
+)
 
 
 class How(StrEnum):
@@ -82,16 +86,14 @@ class Answer:
         return tuple(tuple(map(_shape, reply)) for reply in self.replies)
 
     @property
-    def texts(self) -> str:
-        """All errors and first columns, for people."""
-        found = [
-            fields.get("C", "") + " " + fields.get("M", "") + " " + fields.get("D", "")
-            for reply in self.replies
-            for kind, payload in reply
-            if kind == "E"
-            for fields in (_fields(payload),)
-        ]
-        return " / ".join(found) or str(self.rows[:2])
+    def numbers(self) -> Hashable:
+        """What a plan says of rows that came, in order."""
+        cells = " ".join(cell or "" for row in self.rows for cell in row)
+        return tuple(_ACTUAL.findall(cells))
+
+    def only(self, at: int) -> Answer:
+        """One of the replies by itself; nothing where there were not so many."""
+        return Answer(self.replies[at : at + 1], self.seconds[at : at + 1])
 
 
 class Asker:

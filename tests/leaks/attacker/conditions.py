@@ -128,6 +128,11 @@ PARAMETERS = {
 }
 
 
+def _day_range(question: Question) -> Written:
+    assert isinstance(question, Split)
+    return Written(f"c.dob < '{DOB.text(question.middle)}'")
+
+
 def _days(low: int, high: int) -> list[str]:
     return [DOB.text(day) for day in range(low, high)]
 
@@ -192,6 +197,7 @@ BELOW = {
 }
 """Ways to ask all rows at once about one digit."""
 
-USUAL = tuple(SPLITS[name] for name in ("range", "substr", "regex", "like", "left"))
+DAY_RANGE = Condition("range of days", DOB, _day_range)
+USUAL = (*(SPLITS[name] for name in ("range", "substr", "regex", "like", "left")), DAY_RANGE)
 """One of each kind: what an oracle that is about something else asks with."""
 RANGE = (SPLITS["range"],)

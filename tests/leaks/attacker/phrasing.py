@@ -31,6 +31,7 @@ SLOWER = 2.0
 _FRESH = itertools.count(1)
 
 Decoder = Callable[[Answer], Class | None]
+View = Callable[[Answer], Hashable]
 Text = str | Say
 """A plain text is said in the first session by a simple Query."""
 
@@ -53,7 +54,7 @@ def fill(texts: Sequence[Text], row: int, written: Written, digit: str = "") -> 
         say = each if isinstance(each, Say) else Say(each)
         text = say.text.replace("<row>", str(row)).replace("<cond>", written.sql)
         text = text.replace("<digit>", digit).replace("<n>", fresh)
-        parameters = written.parameters if "$1" in text else say.parameters
+        parameters = (written.parameters or say.parameters) if "$1" in text else ()
         found.append(Say(text, say.session, say.how, parameters))
     return found
 
@@ -94,9 +95,8 @@ class Bisect:
         own = prey.own(space)
         seen: list[tuple[Class, Answer]] = []
         for row in rng.sample(list(own), REHEARSALS):
-            for truth in (True, False):
-                if question := rehearsed(space, own[row], truth, rng):
-                    seen.append((truth, asker.ask(self._says(row, question))))
+            questions = [(truth, rehearsed(space, own[row], truth, rng)) for truth in (True, False)]
+            seen += [(truth, asker.ask(self._says(row, each))) for truth, each in questions if each]
             if len(seen) == 2 and not self.is_timed and seen[0][1].whole == seen[1][1].whole:
                 return None
         return clock(seen) if self.is_timed else decoder(seen)
@@ -205,11 +205,24 @@ class Harvest:
 
 
 def decoder(seen: Sequence[tuple[Class, Answer]]) -> Decoder | None:
-    """What tells the answers apart, and comes again: every byte, or else only the shape."""
-    return _by_mark(seen, lambda answer: answer.whole) or _by_mark(seen, lambda answer: answer.shape)
+    """By what tells the answers apart, and comes again."""
+    for view in views(max(len(answer.replies) for _, answer in seen)):
+        if found := _by_mark(seen, view):
+            return found
+    return None
 
 
-def _by_mark(seen: Sequence[tuple[Class, Answer]], view: Callable[[Answer], Hashable]) -> Decoder | None:
+def views(replies: int) -> Iterable[View]:
+    """Ways to look at an answer, the sharpest first; also at each reply of it by itself."""
+    yield lambda answer: answer.whole
+    yield lambda answer: answer.shape
+    yield lambda answer: answer.numbers
+    for at in range(replies):
+        yield lambda answer, at=at: answer.only(at).whole  # type: ignore[misc]
+        yield lambda answer, at=at: answer.only(at).shape  # type: ignore[misc]
+
+
+def _by_mark(seen: Sequence[tuple[Class, Answer]], view: View) -> Decoder | None:
     """One mark for each truth, the same whenever it is the truth."""
     table = {view(answer): truth for truth, answer in seen}
     if len(table) != len({truth for truth, _ in seen}):

@@ -47,7 +47,7 @@ ORACLE = Oracle(
             ("domain", "CREATE DOMAIN pg_temp.d<n> AS bool CHECK (VALUE)", f"SELECT (<cond>)::pg_temp.d<n> {OF}"),
             ("domain of the owner", "CREATE DOMAIN d<n> AS bool CHECK (VALUE)", f"SELECT (<cond>)::d<n> {OF}"),
             ("enum", "CREATE TYPE e<n> AS ENUM ('true')", f"SELECT (<cond>)::text::e<n> {OF}"),
-            ("written", "UPDATE customers c SET dob = (CASE WHEN <cond> THEN 'x' ELSE '2000-01-01' END)::date WHERE c.id = <row> AND c.id < 0"),
+            ("written", "BEGIN", "UPDATE customers c SET dob = (CASE WHEN <cond> THEN 'x' ELSE '2000-01-01' END)::date WHERE c.id = <row>", "ROLLBACK"),
             conditions=(SPLITS["range"], SPLITS["substr"], SPLITS["regex"]),
         ),
     ),

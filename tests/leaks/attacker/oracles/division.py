@@ -41,11 +41,11 @@ ORACLE = Oracle(
         *by_row(("overflow of a sum", f"SELECT sum(<cond>) {OF}"), conditions=(_limit(f"{_NUMBER}::int + <rest>"),)),
         *by_row(("integer division", f"SELECT <cond> {OF}"), conditions=(_limit(f"1 / ({_NUMBER}::int / <middle>)"),)),
         *by_row(("modulo", f"SELECT <cond> {OF}"), conditions=(_limit(f"1 % ({_NUMBER}::int / <middle>)"),)),
-        *by_row(("range bounds", f"SELECT <cond> {OF}"), conditions=(_limit(f"int4range({_NUMBER}::int, <middle>)"),)),
+        *by_row(("range bounds", f"SELECT <cond> {OF}"), conditions=(_limit(f"int4range({_NUMBER}::int, <middle> - 1)"),)),
         *by_row(("root", f"SELECT <cond> {OF}"), conditions=(_limit(f"sqrt({_NUMBER}::int - <middle>)"),)),
         *by_row(("logarithm", f"SELECT <cond> {OF}"), conditions=(_limit(f"ln({_NUMBER}::int - <middle> + 1)"),)),
         *by_row(("factorial", f"SELECT <cond> {OF}"), conditions=(_limit(f"factorial(least({_NUMBER}::int - <middle>, 1))"),)),
-        *by_row(("range of dates", f"SELECT <cond> {OF}"), conditions=(_dated("daterange(c.dob, '<middle>')"),)),
+        *by_row(("range of dates", f"SELECT <cond> {OF}"), conditions=(_dated("daterange(c.dob, date '<middle>' - 1)"),)),
         *by_row(("date overflow", f"SELECT <cond> {OF}"), conditions=(_dated("c.dob + (date '5874897-12-31' - date '<middle>' + 1)"),)),
         *by_row(
             ("of a condition", f"SELECT 1 / (<cond>)::int {OF}"),

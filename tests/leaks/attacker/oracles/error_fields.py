@@ -1,16 +1,16 @@
-"""Errors that always come and differ: by code, by position, by what came before; notices and warnings."""
+"""Errors that always come and differ: by code, by what came before; notices and warnings."""
 
 from __future__ import annotations
 
 from tests.leaks.attacker.conditions import USUAL
-from tests.leaks.attacker.oracles.where import OF
+from tests.leaks.attacker.oracles.where import EITHER, OF, TWICE
 from tests.leaks.attacker.phrasing import Oracle, by_digit, by_row
 
 _CODES = "CASE WHEN <cond> THEN 1 / (c.id - c.id) ELSE (c.name || 'x')::int END"
 
 ORACLE = Oracle(
     "error-fields",
-    "codes, positions, rows before an error, notices",
+    "codes, rows before an error, notices",
     (
         *by_row(
             ("code", f"SELECT {_CODES} {OF}"),
@@ -19,9 +19,8 @@ ORACLE = Oracle(
             ("code of a size", f"SELECT CASE WHEN <cond> THEN length(repeat(c.name, 200000000)) ELSE 1 / (c.id - c.id) END {OF}"),
             ("code of a constraint", f"INSERT INTO customers (id, name) SELECT CASE WHEN <cond> THEN 1 ELSE NULL END, 'x' {OF}"),
             ("name of a constraint", f"INSERT INTO customers (id, name, ssn) SELECT CASE WHEN <cond> THEN 1 ELSE 999999 END, 'x', 'x' {OF}"),
-            ("position", f"SELECT CASE WHEN <cond> THEN c.name::int ELSE (c.name || 'x')::int END {OF}"),
-            ("rows before", "SELECT c.id, 1 / (CASE WHEN c.id = <row> AND <cond> THEN 0 ELSE 1 END) FROM customers c WHERE c.id IN (1, <row>)"),
-            ("rows before, by order", "SELECT q.id, 1 / (q.id - <row>) FROM (SELECT c.id FROM customers c WHERE c.id IN (1, <row>) ORDER BY (c.id = <row> AND <cond>)) q"),
+            ("rows before", f"SELECT v.n, 1 / (CASE WHEN {EITHER} THEN 0 ELSE 2 - v.n END) {TWICE}"),
+            ("rows before, by order", f"SELECT q.n, 1 / (q.n - 1) FROM (SELECT v.n {TWICE} ORDER BY {EITHER}, v.n) q"),
             ("warning", f"SELECT CASE WHEN <cond> THEN pg_cancel_backend(1) END {OF}"),
             ("notice of a cast", f"SELECT CASE WHEN <cond> THEN to_tsquery('simple', '') END {OF}"),
             ("notice of a stop word", f"SELECT CASE WHEN <cond> THEN to_tsquery('english', 'the') END {OF}"),
@@ -35,7 +34,7 @@ ORACLE = Oracle(
             conditions=USUAL,
         ),
         *by_digit(
-            ("rows before, of a digit", "SELECT g, 1 / (g - <digit>::int - 1) FROM customers c, generate_series(1, 10) g WHERE c.id = <row> ORDER BY g"),
+            ("rows before, of a digit", "SELECT g, 1 / (g - <digit>::int - 1) FROM customers c, generate_series(1, 10) g WHERE c.id = <row>"),
             ("notification of a digit", "LISTEN ch", f"SELECT pg_notify('ch', <digit>) {OF}", "UNLISTEN ch"),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.leaks.attacker.asking import How, Say
 from tests.leaks.attacker.conditions import PARAMETERS, USUAL
-from tests.leaks.attacker.oracles.where import OF
+from tests.leaks.attacker.oracles.where import EITHER, OF, TWICE
 from tests.leaks.attacker.phrasing import Oracle, by_row
 
 _X = How.EXTENDED
@@ -22,7 +22,7 @@ ORACLE = Oracle(
             ("CASE", Say(f"SELECT CASE WHEN <cond> THEN 1 ELSE 2 END {OF}", how=_X)),
             ("division", Say(f"SELECT 1 / (<cond>)::int {OF}", how=_X)),
             ("UPDATE", Say("UPDATE customers c SET vip = c.vip WHERE c.id = <row> AND <cond>", how=_X)),
-            ("ORDER BY", Say("SELECT c.id FROM customers c WHERE c.id IN (<row>, 1) ORDER BY (<cond>), c.id", how=_X)),
+            ("ORDER BY", Say(f"SELECT v.n {TWICE} ORDER BY {EITHER}, v.n", how=_X)),
             ("LIMIT", Say("SELECT id FROM orders LIMIT (SELECT count(*) FROM customers c WHERE c.id = <row> AND <cond>)", how=_X)),
             conditions=(*PARAMETERS.values(), USUAL[0]),
         ),

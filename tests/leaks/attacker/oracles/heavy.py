@@ -7,6 +7,7 @@ from tests.leaks.attacker.oracles.where import OF
 from tests.leaks.attacker.phrasing import Oracle, by_row
 
 _COUNT = "(SELECT count(*) FROM generate_series(1, 300000) g)"
+_EACH = "(SELECT count(*) FROM generate_series(1, 300000 + c.id * 0) g)"
 
 ORACLE = Oracle(
     "heavy",
@@ -15,16 +16,13 @@ ORACLE = Oracle(
         *by_row(
             ("CASE", f"SELECT CASE WHEN <cond> THEN {_COUNT} END {OF}"),
             ("CASE of the column", f"SELECT CASE WHEN <cond> THEN c.ssn || {_COUNT} ELSE c.ssn END {OF}"),
-            ("AND", f"SELECT 1 {OF} AND <cond> AND {_COUNT} > 0"),
+            ("AND", f"SELECT 1 {OF} AND <cond> AND {_EACH} > 0"),
             ("WHERE", f"SELECT {_COUNT} {OF} AND <cond>"),
-            ("LIMIT", f"SELECT count(*) FROM (SELECT 1 FROM generate_series(1, 300000) LIMIT (SELECT CASE WHEN <cond> THEN 300000 ELSE 1 END {OF})) q"),
             ("repeat", f"SELECT md5(repeat('x', CASE WHEN <cond> THEN 30000000 ELSE 1 END)) {OF}"),
             ("repeat of the value", f"SELECT md5(repeat(c.ssn, CASE WHEN <cond> THEN 3000000 ELSE 1 END)) {OF}"),
             ("digest", f"SELECT encode(digest(repeat('x', CASE WHEN <cond> THEN 20000000 ELSE 1 END), 'sha256'), 'hex') {OF}"),
-            ("regular expression", f"SELECT repeat('a', CASE WHEN <cond> THEN 20000 ELSE 1 END) ~ '^(a?){{20}}(a*)*b$' {OF}"),
             ("factorial", f"SELECT factorial(CASE WHEN <cond> THEN 6000 ELSE 1 END) {OF}"),
-            ("join", "SELECT count(*) FROM customers c JOIN generate_series(1, 300000) g ON <cond> WHERE c.id = <row>"),
-            ("join, unshown", f"SELECT 1 FROM customers c LEFT JOIN LATERAL {_COUNT} g ON <cond> WHERE c.id = <row>"),
+            ("join, unshown", f"SELECT 1 FROM customers c LEFT JOIN LATERAL {_EACH} g ON <cond> WHERE c.id = <row>"),
             ("EXISTS", f"SELECT 1 WHERE EXISTS (SELECT 1 {OF} AND <cond>) AND {_COUNT} > 0"),
             ("coalesce", f"SELECT coalesce(nullif(NOT (<cond>), true)::text, {_COUNT}::text) {OF}"),
             ("series", "SELECT count(*) FROM customers c, generate_series(1, CASE WHEN <cond> THEN 300000 ELSE 1 END) WHERE c.id = <row>"),

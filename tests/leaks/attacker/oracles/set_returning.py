@@ -24,7 +24,7 @@ ORACLE = Oracle(
             ("subscripts", f"SELECT generate_subscripts(array_fill(0, ARRAY[{_N}]), 1) {OF}"),
             ("json", f"SELECT json_array_elements(('[0' || repeat(',0', {_N}) || ']')::json) {OF}"),
             ("jsonb path", f"SELECT jsonb_path_query(('[0' || repeat(',0', {_N}) || ']')::jsonb, '$[*]') {OF}"),
-            ("rows from", f"SELECT 1 FROM customers c, ROWS FROM (generate_series(1, {_N}), generate_series(1, 1)) x WHERE c.id = <row>"),
+            ("rows from", f"SELECT 1 FROM customers c, ROWS FROM (generate_series(1, {_N}), generate_series(1, 0)) x WHERE c.id = <row>"),
             ("lateral", f"SELECT x FROM customers c CROSS JOIN LATERAL (SELECT generate_series(1, {_N})) x WHERE c.id = <row>"),
             ("to_tsvector", f"SELECT x.lexeme IS NULL FROM customers c, unnest(to_tsvector('simple', (SELECT string_agg('w' || g, ' ') FROM generate_series(1, {_N}) g))) x WHERE c.id = <row>"),
             ("recursive", f"WITH RECURSIVE r(n) AS (SELECT {_N} FROM customers c WHERE c.id = <row> UNION ALL SELECT n - 1 FROM r WHERE n > 0) SELECT count(*) FROM r"),

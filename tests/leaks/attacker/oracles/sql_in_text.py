@@ -22,7 +22,7 @@ ORACLE = Oracle(
     (
         *by_row(
             ("query_to_xml", f"SELECT query_to_xml('{_INNER}', true, true, '')"),
-            ("ts_stat", "SELECT count(*) FROM ts_stat('SELECT ''''a''''::tsvector FROM customers c WHERE c.id = <row> AND <cond>')"),
+            ("ts_stat", "SELECT count(*) FROM ts_stat('SELECT ''a''::tsvector FROM customers c WHERE c.id = <row> AND <cond>')"),
             ("crosstab", "SELECT count(*) FROM crosstab('SELECT 1, 1, 1 FROM customers c WHERE c.id = <row> AND <cond>') AS x(a int, b int)"),
             ("cursor_to_xml", "BEGIN", "DECLARE k CURSOR FOR SELECT 1", f"SELECT query_to_xml('{_INNER}', false, true, '')", "ROLLBACK"),
             ("function", f"SELECT run_sql('{_INNER}')"),

@@ -17,7 +17,6 @@ ORACLE = Oracle(
             ("DELETE", "BEGIN", "DELETE FROM customers c WHERE c.id = <row> AND <cond>", "ROLLBACK"),
             ("DELETE USING", "BEGIN", "DELETE FROM victim v USING customers c WHERE v.id = 1 AND c.id = <row> AND <cond>", "ROLLBACK"),
             ("INSERT SELECT", f"INSERT INTO scratch (k) SELECT 'k' {OF} AND <cond>"),
-            ("INSERT SELECT, masked", f"INSERT INTO scratch (k) SELECT CASE WHEN <cond> THEN 'k' END {OF}"),
             ("MERGE", "MERGE INTO scratch s USING (SELECT c.id FROM customers c WHERE c.id = <row> AND <cond>) q ON s.k = 'never' WHEN NOT MATCHED THEN INSERT (k) VALUES ('m')"),
             ("MERGE, condition", "MERGE INTO scratch s USING (SELECT c.* FROM customers c WHERE c.id = <row>) c ON s.k = 'never' WHEN NOT MATCHED AND <cond> THEN INSERT (k) VALUES ('m')"),
             ("MERGE ON", "MERGE INTO victim v USING (SELECT c.* FROM customers c WHERE c.id = <row>) c ON v.id = 1 AND <cond> WHEN MATCHED THEN UPDATE SET v = v.v"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.leaks.attacker.asking import Asker, Say
+from tests.leaks.attacker.asking import Answer, Asker, Say
 from tests.leaks.attacker.conditions import USUAL
 from tests.leaks.attacker.knowledge import Presence
 from tests.leaks.attacker.oracles.where import OF
@@ -16,7 +16,7 @@ _CHUNK = 1000
 _FIRST = 600_000
 
 
-def guesses(name: str, text: str) -> Harvest:
+def guesses(name: str, *texts: str) -> Harvest:
     """Cards inserted a thousand at a time; those that are not stored are somebody's."""
 
     def collect(asker: Asker, prey: Prey, budget: int, rng: random.Random) -> Presence | None:
@@ -25,19 +25,19 @@ def guesses(name: str, text: str) -> Harvest:
         for low in range(0, CARD.size, _CHUNK):
             if asker.used - start >= budget:
                 break
-            stored = {
-                int(row[0] or 0) - _FIRST
-                for row in asker.ask([Say(_filled(text, low))]).rows
-                if (row[0] or "").isdigit()
-            }
-            missing = set(range(low, low + _CHUNK)) - stored
-            if not stored or own & stored or not missing - own < set(range(low, low + _CHUNK)):
+            chunk = set(range(low, low + _CHUNK))
+            missing = chunk - _stored(asker.ask([Say(_filled(text, low)) for text in texts]))
+            if missing == chunk or own & chunk - missing:
                 return None
             learned.present |= missing - own
             learned.absent.append((low, low + _CHUNK))
         return learned
 
     return Harvest(name, collect)
+
+
+def _stored(answer: Answer) -> set[int]:
+    return {int(row[0] or 0) - _FIRST for row in answer.rows if (row[0] or "").isdigit()}
 
 
 def _filled(text: str, low: int) -> str:
@@ -52,15 +52,24 @@ def _filled(text: str, low: int) -> str:
 
 
 _SERIES = f"INSERT INTO customers (id, name, card) SELECT {_FIRST} + g, 'x', '<head>' || to_char(g, 'FM00000') FROM generate_series(<low>, <high>) g"
+_CONSTANTS = "INSERT INTO customers (id, name, card) VALUES <rows>"
+_READ = f"SELECT id FROM customers WHERE id >= {_FIRST}"
+_CLEAR = f"DELETE FROM customers WHERE id >= {_FIRST}"
 
 ORACLE = Oracle(
     "unique",
     "unique, foreign-key, check and NOT NULL violations",
     (
-        guesses("constants", "INSERT INTO customers (id, name, card) VALUES <rows> ON CONFLICT (card) DO NOTHING RETURNING id"),
-        guesses("series", f"{_SERIES} ON CONFLICT (card) DO NOTHING RETURNING id"),
-        guesses("any conflict", f"{_SERIES} ON CONFLICT DO NOTHING RETURNING id"),
-        guesses("MERGE", f"MERGE INTO customers t USING (SELECT '<head>' || to_char(g, 'FM00000') AS card, {_FIRST} + g AS id FROM generate_series(<low>, <high>) g) s ON t.card = s.card WHEN NOT MATCHED THEN INSERT (id, name, card) VALUES (s.id, 'x', s.card)"),
+        guesses("constants", f"{_CONSTANTS} ON CONFLICT (card) DO NOTHING RETURNING id", _CLEAR),
+        guesses("series", f"{_SERIES} ON CONFLICT (card) DO NOTHING RETURNING id", _CLEAR),
+        guesses("any conflict", f"{_CONSTANTS} ON CONFLICT DO NOTHING", _READ, _CLEAR),
+        guesses(
+            "MERGE",
+            "MERGE INTO customers t USING (VALUES <rows>) s (id, name, card) ON t.card = s.card"
+            " WHEN NOT MATCHED THEN INSERT (id, name, card) VALUES (s.id, s.name, s.card)",
+            _READ,
+            _CLEAR,
+        ),
         *by_row(
             ("conflict skipped", "BEGIN", f"INSERT INTO customers (id, name, ssn) SELECT 900000, 'x', CASE WHEN <cond> THEN c.ssn ELSE '000-00-0000' END {OF} ON CONFLICT DO NOTHING", "ROLLBACK"),
             ("unique", "BEGIN", f"INSERT INTO customers (id, name, ssn) SELECT 900000, 'x', CASE WHEN <cond> THEN c.ssn ELSE '000-00-0000' END {OF}", "ROLLBACK"),
@@ -71,7 +80,7 @@ ORACLE = Oracle(
             ("foreign key", "BEGIN", f"INSERT INTO kyc (id, ssn) SELECT 900000, CASE WHEN <cond> THEN c.ssn ELSE '000-00-0000' END {OF}", "ROLLBACK"),
             ("foreign key of an id", "BEGIN", f"INSERT INTO orders (id, customer_id) SELECT 900000, CASE WHEN <cond> THEN 1 ELSE -1 END {OF}", "ROLLBACK"),
             ("update", "BEGIN", "UPDATE customers c SET ssn = CASE WHEN <cond> THEN '529-47-8163' ELSE c.ssn END WHERE c.id = <row>", "ROLLBACK"),
-            ("upsert", "BEGIN", f"INSERT INTO customers (id, name, ssn) SELECT 900000, 'x', CASE WHEN <cond> THEN c.ssn ELSE '000-00-0000' END {OF} ON CONFLICT (ssn) DO UPDATE SET name = customers.name RETURNING id", "ROLLBACK"),
+            ("upsert", "BEGIN", f"INSERT INTO customers (id, name, ssn) SELECT 900000, 'x', CASE WHEN <cond> THEN c.ssn ELSE '000-00-0000' END {OF} ON CONFLICT (ssn) DO UPDATE SET name = customers.name RETURNING id = 900000", "ROLLBACK"),
             ("primary key, not deferred", "BEGIN", "UPDATE customers c SET id = CASE WHEN <cond> THEN 1 ELSE c.id END WHERE c.id = <row>", "ROLLBACK"),
             conditions=USUAL,
         ),

@@ -13,6 +13,9 @@ from tests.leaks.attacker.space import SSN
 
 ALL = "SELECT c.id FROM customers c WHERE <cond>"
 OF = "FROM customers c WHERE c.id = <row>"
+TWICE = "FROM customers c, (VALUES (1), (2)) v(n) WHERE c.id = <row>"
+EITHER = "((<cond>) AND v.n = 1)"
+"""Of the two copies of a row, both are alike where the condition does not hold."""
 _STEPS = 64
 
 

@@ -8,7 +8,7 @@ from tests.leaks.attacker.asking import Answer, Asker, Say
 from tests.leaks.attacker.conditions import USUAL
 from tests.leaks.attacker.knowledge import Order
 from tests.leaks.attacker.oracles.order import order
-from tests.leaks.attacker.oracles.where import OF
+from tests.leaks.attacker.oracles.where import EITHER, OF, TWICE
 from tests.leaks.attacker.phrasing import Harvest, Oracle, by_row
 from tests.leaks.attacker.prey import Prey
 
@@ -61,9 +61,9 @@ ORACLE = Oracle(
         ranked("self join", "SELECT a.id, count(*) FROM customers a JOIN customers b ON b.ssn <= a.ssn GROUP BY a.id"),
         chained("lag", "SELECT id, lag(id) OVER (ORDER BY ssn) FROM customers"),
         *by_row(
-            ("partition", "SELECT count(*) OVER (PARTITION BY <cond>) FROM customers c WHERE c.id IN (<row>, 1)"),
+            ("partition", f"SELECT count(*) OVER (PARTITION BY {EITHER}) {TWICE}"),
             ("filter", f"SELECT count(*) FILTER (WHERE <cond>) OVER () {OF}"),
-            ("frame", "SELECT q.n FROM (SELECT c.id, count(*) OVER (ORDER BY (<cond>)) AS n FROM customers c WHERE c.id IN (<row>, 1)) q WHERE q.id = <row>"),
+            ("frame", f"SELECT rank() OVER (ORDER BY {EITHER}) {TWICE}"),
             conditions=USUAL,
         ),
     ),
