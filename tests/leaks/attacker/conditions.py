@@ -94,7 +94,7 @@ SPLITS = {
         _split("strpos", lambda d, middle: f"strpos('{d.below}', substr(c.ssn, {d.at}, 1)) > 0"),
         _split("any array", lambda d, middle: f"substr(c.ssn, {d.at}, 1) = ANY ('{{{','.join(d.below)}}}')"),
         _split("regexp", lambda d, middle: f"regexp_match(c.ssn, '^{d.prefix}[{d.below}]') IS NOT NULL"),
-        _split("whole row", lambda d, middle: f"c::text ~ ',{d.prefix}[{d.below}][-0-9]*,'"),
+        _split("whole row", lambda d, middle: f"c::text ~ 'example,{d.prefix}[{d.below}]'"),
         _split("json", lambda d, middle: f"to_jsonb(c) ->> 'ssn' < '{middle}'"),
         _split("null", lambda d, middle: f"nullif(c.ssn < '{middle}', false) IS NOT NULL"),
         _split("case", lambda d, middle: f"CASE WHEN c.ssn < '{middle}' THEN true ELSE false END"),

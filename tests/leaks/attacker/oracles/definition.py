@@ -55,7 +55,7 @@ ORACLE = Oracle(
             ("table, size", f"CREATE TEMP TABLE w<n> AS SELECT c.ssn AS x {OF} AND <cond>", "SELECT pg_relation_size('w<n>')"),
             ("masked table, size", f"CREATE TEMP TABLE w<n> AS SELECT repeat(c.ssn, CASE WHEN <cond> THEN 1 ELSE 100000 END) AS x {OF}", "SELECT pg_total_relation_size('w<n>')"),
             ("rule", "CREATE TABLE r<n> (one int)", f"CREATE RULE u AS ON INSERT TO r<n> DO INSTEAD SELECT c.id {OF} AND <cond>", "INSERT INTO r<n> VALUES (1)"),
-            ("function", f"CREATE FUNCTION pg_temp.f<n>() RETURNS bigint LANGUAGE sql AS $f$ SELECT count(*) {OF} AND <cond> $f$", "SELECT pg_temp.f<n>()"),
+            ("function", f"CREATE FUNCTION pg_temp.f<n>() RETURNS bigint LANGUAGE sql AS $f$ SELECT count(*) {OF} AND <cond> $f$", "SELECT pg_temp.f<n>() AS r"),
             ("partition", "CREATE TEMP TABLE q<n> (b bool) PARTITION BY LIST (b)", "CREATE TEMP TABLE q<n>t PARTITION OF q<n> FOR VALUES IN (true)", f"INSERT INTO q<n> SELECT <cond> {OF}"),
             conditions=_KINDS,
         ),

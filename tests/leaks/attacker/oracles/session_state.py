@@ -7,6 +7,7 @@ from tests.leaks.attacker.conditions import SPLITS
 from tests.leaks.attacker.oracles.where import OF
 from tests.leaks.attacker.phrasing import Oracle, by_digit, by_row
 
+_FLUSH = "SELECT pg_stat_force_next_flush()"
 _SEED = "SELECT setseed(0.25)"
 _SCANS = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'victim'"
 _READS = "(SELECT count(*) FROM victim v)"
@@ -23,10 +24,10 @@ ORACLE = Oracle(
             ("setseed", f"SELECT setseed(CASE WHEN <cond> THEN 0.5 ELSE 0.25 END) {OF}", "SELECT random()"),
             ("setseed, CASE", _SEED, f"SELECT CASE WHEN <cond> THEN setseed(0.5) END {OF}", "SELECT random()"),
             ("transaction", "BEGIN", f"SELECT CASE WHEN <cond> THEN pg_current_xact_id() END {OF}", "SELECT pg_current_xact_id_if_assigned() IS NULL", "ROLLBACK"),
-            ("scans", "BEGIN", f"SELECT CASE WHEN <cond> THEN {_READS} END {OF}", _SCANS, "ROLLBACK"),
-            ("scans, in a column", "BEGIN", f"SELECT CASE WHEN <cond> THEN c.ssn || {_READS} ELSE c.ssn END {OF}", _SCANS, "ROLLBACK"),
+            ("scans", _FLUSH, "BEGIN", f"SELECT CASE WHEN <cond> THEN {_READS} END {OF}", _SCANS, "ROLLBACK"),
+            ("scans, in a column", _FLUSH, "BEGIN", f"SELECT CASE WHEN <cond> THEN c.ssn || {_READS} ELSE c.ssn END {OF}", _SCANS, "ROLLBACK"),
             ("scans, later", "SELECT pg_stat_reset_single_table_counters('victim'::regclass)", f"SELECT CASE WHEN <cond> THEN {_READS} END {OF}", "SELECT pg_stat_force_next_flush()", "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'victim'"),
-            ("updates", "BEGIN", "UPDATE customers c SET vip = c.vip WHERE c.id = <row> AND <cond>", "SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'customers'", "ROLLBACK"),
+            ("updates", _FLUSH, "BEGIN", "UPDATE customers c SET vip = c.vip WHERE c.id = <row> AND <cond>", "SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'customers'", "ROLLBACK"),
             ("prepared", f"PREPARE s<n> AS SELECT 1 {OF} AND <cond>", "SELECT custom_plans FROM pg_prepared_statements WHERE name = 's<n>'", "EXECUTE s<n>", "DEALLOCATE s<n>"),
             ("activity", f"SELECT CASE WHEN <cond> THEN set_config('application_name', 'y', false) ELSE set_config('application_name', 'z', false) END {OF}", Say("SELECT application_name FROM pg_stat_activity WHERE application_name IN ('y', 'z')", "b")),
             ("snapshot", "BEGIN", f"SELECT CASE WHEN <cond> THEN pg_export_snapshot() END {OF}", "SELECT count(*) FROM pg_ls_dir('pg_snapshots')", "ROLLBACK"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable, Iterator
 
-from tests.leaks.attacker.asking import Asker, Say
+from tests.leaks.attacker.asking import Answer, Asker, Say
 from tests.leaks.attacker.knowledge import Presence
 from tests.leaks.attacker.phrasing import Harvest, Oracle
 from tests.leaks.attacker.prey import KNOWN, SECRET, Prey
@@ -34,41 +35,55 @@ def found_in(name: str, *texts: str, space: Space = SSN, pattern: str = r"\d{3}-
 
 
 def estimated(name: str, text: str) -> Harvest:
-    """The bounds of the histogram of birthdays, each found by bisection over the estimate of `dob < day`.
+    """The bounds of the histogram of birthdays: where the estimate of `dob < day` bends.
 
-    Joined with large tables, so that the estimate has digits enough.
+    An OR with a column of another table makes it a condition on the join, whose estimate has digits enough.
     """
 
     def collect(asker: Asker, prey: Prey, budget: int, rng: random.Random) -> Presence | None:
-        def share(day: int) -> float | None:
-            answer = asker.ask([Say(text.replace("<day>", DOB.text(day)))])
-            rows = re.search(r"rows=(\d+)", " ".join(row[0] or "" for row in answer.rows))
-            return int(rows[1]) / most if rows and most else None
-
-        most, start, known = 0.0, asker.used, _PUBLIC | set(prey.own(DOB).values())
-        answer = asker.ask([Say(text.replace("<day>", "2030-01-01"))])
-        if (whole := re.search(r"rows=(\d+)", " ".join(row[0] or "" for row in answer.rows))) is None:
-            return None
-        most = int(whole[1])
+        start, known = asker.used, _PUBLIC | set(prey.own(DOB).values())
         learned = Presence(DOB, _ROWS)
-        for bound in rng.sample(range(5, 95), 90):
-            low, high = 0, DOB.size
-            while high - low > 1 and asker.used - start < budget:
-                if (part := share((low + high) // 2)) is None:
-                    return None
-                low, high = (
-                    ((low + high) // 2, high) if part < bound / 100 - 1e-7 else (low, (low + high) // 2)
-                )
-            if asker.used - start >= budget:
+        estimates: dict[int, int] = {}
+
+        def estimate(day: int) -> int:
+            if day not in estimates:
+                estimates[day] = _rows(asker.ask([Say(text.replace("<day>", DOB.text(day)))]))
+            return estimates[day]
+
+        windows = list(range(0, DOB.size - _WINDOW, _WINDOW))
+        rng.shuffle(windows)
+        for low in windows:
+            bends = set(_bends(estimate, low, low + _WINDOW))
+            if asker.used - start > budget or not any(estimates.values()):
                 break
-            if high not in known:
-                learned.present.add(high)
+            # A value that is common for itself bends twice.
+            learned.present |= {day for day in bends if not {day - 1, day + 1} & bends} - known
         return learned
 
     return Harvest(name, collect)
 
 
-_PRODUCT = "FROM customers c, pg_attribute a, pg_attribute b"
+def _bends(estimate: Callable[[int], int], low: int, high: int) -> Iterator[int]:
+    """Days at which the estimate is not where a line between its neighbours would be."""
+    middle = (low + high) // 2
+    line = estimate(low) + (estimate(high) - estimate(low)) * (middle - low) / (high - low)
+    if abs(estimate(middle) - line) < _TOLERANCE:
+        return
+    if high - low == 2:
+        yield middle
+        return
+    yield from _bends(estimate, low, middle)
+    yield from _bends(estimate, middle, high)
+
+
+def _rows(answer: Answer) -> int:
+    found = re.search(r"rows=(\d+)", " ".join(row[0] or "" for row in answer.rows))
+    return int(found[1]) if found else 0
+
+
+_WINDOW = 256
+_TOLERANCE = 20.0
+_PRODUCT = "FROM ONLY customers c, pg_attribute a, pg_attribute b"
 
 ORACLE = Oracle(
     "statistics",
@@ -77,7 +92,7 @@ ORACLE = Oracle(
         found_in("histogram", "SELECT histogram_bounds::text FROM pg_stats WHERE tablename = 'customers' AND attname = 'ssn'"),
         found_in("an index's", "CREATE INDEX x_ssn ON customers ((ssn || ''))", "ANALYZE customers", "SELECT histogram_bounds::text FROM pg_stats WHERE tablename = 'x_ssn'"),
         found_in("a temporary table's", "CREATE TEMP TABLE st AS SELECT ssn FROM customers", "ANALYZE st", "SELECT histogram_bounds::text FROM pg_stats WHERE tablename = 'st'"),
-        estimated("estimate", f"EXPLAIN SELECT 1 {_PRODUCT} WHERE c.dob < '<day>'"),
-        estimated("estimate, prepared", f"EXPLAIN SELECT 1 {_PRODUCT} WHERE NOT c.dob >= '<day>'"),
+        estimated("estimate", f"EXPLAIN SELECT 1 {_PRODUCT} WHERE (c.dob < '<day>' OR (a.attnum = -30000 AND b.attnum = -30000))"),
+        estimated("estimate, turned round", f"EXPLAIN SELECT 1 {_PRODUCT} WHERE (NOT c.dob >= '<day>' OR (a.attnum = -30000 AND b.attnum = -30000))"),
     ),
 )  # fmt: skip
