@@ -38,6 +38,7 @@ from tests.leaks.attacker.oracles import (
     stored,
     tablesample,
     tags,
+    temporary,
     unique,
     window,
 )
@@ -79,6 +80,7 @@ ORACLES: tuple[Oracle, ...] = tuple(
         lock,
         session_state,
         stored,
+        temporary,
         extended,
         multi,
         tablesample,

@@ -22,7 +22,6 @@ ORACLE = Oracle(
             ("repeat of the value", f"SELECT md5(repeat(c.ssn, CASE WHEN <cond> THEN 3000000 ELSE 1 END)) {OF}"),
             ("digest", f"SELECT encode(digest(repeat('x', CASE WHEN <cond> THEN 20000000 ELSE 1 END), 'sha256'), 'hex') {OF}"),
             ("factorial", f"SELECT factorial(CASE WHEN <cond> THEN 6000 ELSE 1 END) {OF}"),
-            ("join, unshown", f"SELECT count(g) FROM customers c LEFT JOIN LATERAL {_EACH} g ON <cond> WHERE c.id = <row>"),
             ("EXISTS", f"SELECT 1 WHERE EXISTS (SELECT 1 {OF} AND <cond>) AND {_COUNT} > 0"),
             ("coalesce", f"SELECT coalesce(nullif(NOT (<cond>), true)::text, {_COUNT}::text) {OF}"),
             ("series", "SELECT count(*) FROM customers c, generate_series(1, CASE WHEN <cond> THEN 300000 ELSE 1 END) WHERE c.id = <row>"),

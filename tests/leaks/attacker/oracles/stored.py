@@ -41,6 +41,9 @@ ORACLE = Oracle(
         copied("added column", "BEGIN", "ALTER TABLE customers ADD COLUMN plain text", "UPDATE customers c SET plain = c.ssn WHERE c.id > 500", "SELECT id, plain FROM customers", "ROLLBACK"),
         copied("child", "BEGIN", "CREATE TABLE child<n> () INHERITS (customers)", "INSERT INTO child<n> SELECT * FROM customers", "SELECT id, ssn FROM child<n>", "ROLLBACK"),
         copied("like", "BEGIN", "CREATE TABLE like<n> (LIKE customers)", "INSERT INTO like<n> SELECT * FROM customers", "SELECT id, ssn FROM like<n>", "ROLLBACK"),
+        copied("generated column", "BEGIN", "ALTER TABLE customers ADD COLUMN w text GENERATED ALWAYS AS (ssn || '') STORED", "SELECT id, w FROM customers", "ROLLBACK"),
+        copied("generated column, later", "ALTER TABLE customers ADD COLUMN w text GENERATED ALWAYS AS (ssn || '') STORED", "SELECT id, w FROM customers", "ALTER TABLE customers DROP COLUMN w"),
+        copied("type changed", "BEGIN", "ALTER TABLE customers ALTER COLUMN note TYPE text USING ssn", "SELECT id, note FROM customers", "ROLLBACK"),
         *by_row(
             ("temporary table, asked", f"CREATE TEMP TABLE s<n> AS SELECT c.* {OF}", "SELECT count(*) FROM s<n> c WHERE <cond>", "DROP TABLE s<n>"),
             ("temporary table of an answer", f"CREATE TEMP TABLE s<n> AS SELECT <cond> AS b {OF}", "SELECT count(*) FROM s<n> WHERE b", "DROP TABLE s<n>"),
