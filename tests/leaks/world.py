@@ -285,12 +285,18 @@ when { resource is Function && [TRUSTED].contains(resource.name) };
 
 
 class LeakGateway:
-    """`narrows serve` before a server; `told` gives it the databases of the next batch."""
+    """`narrows serve` before a server; `told` gives it the databases of the next batch.
 
-    def __init__(self, server: LeakServer, directory: Path, policies: Path) -> None:
+    `connection` is laid over what the connection is configured with.
+    """
+
+    def __init__(
+        self, server: LeakServer, directory: Path, policies: Path, connection: Mapping[str, Any] | None = None
+    ) -> None:
         self.server = server
         self.directory = directory
         self._policies = policies
+        self._connection = connection or {}
         self._running: processes.Running | None = None
         self._tokens: dict[Policy, dict[str, tuple[str, str]]] = {}
         self._port = processes.free_port()
@@ -405,6 +411,7 @@ class LeakGateway:
                     "credential": _credential("app"),
                     "credentials": {f"as-{user}": _credential(user) for user in users},
                     "export_rows": 1_000_000,
+                    **self._connection,
                 }
             },
         }
