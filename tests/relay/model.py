@@ -1,8 +1,9 @@
 """A small model of how PostgreSQL 15 replies and what it commits, for the statements that the properties use.
 
 It is given whole frontend messages and answers with backend messages. Known texts: `select N`, `select 1/0`,
-`insert into notes values (N, 'x')`, `begin`, `commit`, `rollback`; anything else is a syntax error, except that
-what holds `refuse_me` fails with NW002 at Bind or Query when the model stands for what a client should see.
+`insert into notes values (N, 'x')` with or without ` returning body` (with ` returning id` its Parse fails, for lack
+of the column), `begin`, `commit`, `rollback`; anything else is a syntax error, except that what holds `refuse_me` fails
+with NW002 at Bind or Query when the model stands for what a client should see.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 from dataclasses import dataclass, field
 
 from narrows.wire.postgres import backend, frontend
-from tests.relay.talk import BOUND, PARSED, complete, error, fields, row
+from tests.relay.talk import BOUND, CLOSED, PARSED, complete, error, fields, row
 
-_INSERT = re.compile(r"insert into notes values \((\d+), 'x'\)")
+_INSERT = re.compile(r"insert into notes values \((\d+), 'x'\)( returning body)?$")
 _SELECT = re.compile(r"select (\d+)$")
 
 
@@ -31,7 +32,7 @@ class Model:
     _in_block: bool = False
     _is_aborted: bool = False
     _is_skipping: bool = False
-    _statement: str | None = None
+    _statements: dict[str, str] = field(default_factory=dict)
     _portal: str | None = None
 
     @property
@@ -54,7 +55,8 @@ class Model:
             return [error(str(failed))]
 
     def _query(self, text: str) -> list[backend.BackendMessage]:
-        self._statement = self._portal = None
+        self._statements.pop("", None)
+        self._portal = None
         try:
             self._parse(text)
             if "refuse_me" in text:
@@ -67,19 +69,28 @@ class Model:
 
     def _extended(self, message: frontend.FrontendMessage) -> list[backend.BackendMessage]:
         match message:
-            case frontend.Parse(_, text, _):
+            case frontend.Parse(name, text, _):
+                if name and name in self._statements:
+                    raise Failed("42P05")
                 self._parse(text)
-                self._statement = text
+                self._statements[name] = text
                 return [PARSED]
-            case frontend.Bind():
-                if self._statement is None:
+            case frontend.Bind(_, name):
+                statement = self._statements.get(name)
+                if statement is None:
                     raise Failed("26000")
-                if "refuse_me" in self._statement:
+                if "refuse_me" in statement:
                     raise Failed("NW002")
-                self._portal = self._statement
+                self._portal = statement
                 return [BOUND]
+            case frontend.Describe("S", name):
+                text = self._statements[name]
+                return [backend.ParameterDescription(()), *(self._described(text) or [backend.NoData()])]
             case frontend.Describe():
                 return self._described(self._portal or "") or [backend.NoData()]
+            case frontend.Close("S", name):
+                self._statements.pop(name, None)
+                return [CLOSED]
             case frontend.Execute():
                 if self._portal is None:
                     raise Failed("34000")
@@ -94,6 +105,8 @@ class Model:
         elif "refuse_me" in text:
             if self._is_aborted and self._in_extended(text):
                 raise Failed("25P02")
+        elif text.endswith("returning id"):
+            raise Failed("25P02" if self._is_aborted else "42703")
         elif not (_INSERT.match(text) or _SELECT.match(text) or text == "select 1/0"):
             raise Failed("42601")
         elif self._is_aborted:
@@ -104,7 +117,8 @@ class Model:
         return text.startswith("select 'refuse_me extended")
 
     def _described(self, text: str) -> list[backend.BackendMessage]:
-        return [fields("column")] if _SELECT.match(text) or text == "select 1/0" else []
+        has_rows = _SELECT.match(text) or text == "select 1/0" or text.endswith("returning body")
+        return [fields("column")] if has_rows else []
 
     def _run(self, text: str) -> list[backend.BackendMessage]:
         self.executed.append(text)
@@ -117,7 +131,8 @@ class Model:
             raise Failed("22012")
         if found := _INSERT.match(text):
             self._pending.append(int(found[1]))
-            return [complete("INSERT 0 1")]
+            returned = [row(b"x")] if found[2] else []
+            return [*returned, complete("INSERT 0 1")]
         found = _SELECT.match(text)
         assert found is not None
         return [row(found[1].encode()), complete("SELECT 1")]

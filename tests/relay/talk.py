@@ -37,6 +37,7 @@ from narrows.relay.machine import (
     Side,
     Withdraw,
 )
+from narrows.relay.postgres.refusal import RESERVED
 from narrows.relay.postgres.session import Session
 from narrows.relay.postgres.settings import Context
 from narrows.wire.postgres import backend, frontend
@@ -230,6 +231,25 @@ def _field(name: str, format_: int) -> backend.Field:
     if column is None:
         return backend.Field(name, 0, 0, TEXT, -1, -1, format_)
     return backend.Field(name, CUSTOMERS.oid, column.attnum, column.type_oid, -1, -1, format_)
+
+
+def foretold(text: str) -> tuple[frontend.FrontendMessage, ...]:
+    """What goes before a Query with effects."""
+    close = frontend.Close("S", RESERVED)
+    return (
+        close,
+        frontend.Parse(RESERVED, text),
+        frontend.Describe("S", RESERVED),
+        close,
+        frontend.Sync(),
+    )
+
+
+def foretelling(
+    result: backend.RowDescription | backend.NoData, ready: backend.ReadyForQuery = READY
+) -> tuple[backend.BackendMessage, ...]:
+    """The target's answer to it."""
+    return (CLOSED, PARSED, backend.ParameterDescription(()), result, CLOSED, ready)
 
 
 def error(sqlstate: str, message: str = "m", **more: str) -> backend.ErrorResponse:

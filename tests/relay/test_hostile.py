@@ -9,7 +9,7 @@ from narrows.relay.machine import Close, Side
 from narrows.wire.postgres import frontend
 from narrows.wire.postgres.message import encode
 from tests.relay.raw import SYNC, bind, execute, parse, query, written
-from tests.relay.talk import BOUND, PARSED, READY, Talk, complete, error, fields, row, said
+from tests.relay.talk import BOUND, PARSED, READY, Talk, complete, error, fields, foretelling, row, said
 
 _CLIENT = written(
     [
@@ -19,6 +19,11 @@ _CLIENT = written(
         frontend.Describe("P", "p"),
         execute("p", 1),
         frontend.Close("S", "s"),
+        SYNC,
+        query("update notes set body = 'x' returning id"),
+        parse("update notes set body = 'x' returning id", "u"),
+        bind("", "u"),
+        execute(),
         SYNC,
         query("copy notes from stdin"),
         frontend.CopyDone(),
@@ -33,6 +38,17 @@ _TARGET = said(
     BOUND,
     fields("ssn"),
     error("22012"),
+    READY,
+    *foretelling(fields("one")),
+    fields("one"),
+    row(b"1"),
+    complete("UPDATE 1"),
+    READY,
+    PARSED,
+    BOUND,
+    fields("one"),
+    row(b"1"),
+    complete("UPDATE 1"),
     READY,
 )
 

@@ -23,7 +23,10 @@ numbers = st.integers(1, 99)
 texts = st.one_of(
     numbers.map(lambda n: f"select {n}"),
     numbers.map(lambda n: f"insert into notes values ({n}, 'x')"),
-    st.sampled_from(["select 1/0", "begin", "commit", "rollback"]),
+    numbers.map(lambda n: f"insert into notes values ({n}, 'x') returning body"),
+    st.sampled_from(
+        ["select 1/0", "insert into notes values (0, 'x') returning id", "begin", "commit", "rollback"]
+    ),
 )
 
 

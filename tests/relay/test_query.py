@@ -14,6 +14,7 @@ from narrows.relay.postgres.probe import TEMPORARY
 from narrows.relay.postgres.refusal import FAILING_TEXT
 from narrows.wire.postgres import backend, frontend
 from tests.relay.talk import (
+    CLOSED,
     EMPTY,
     FAILED,
     IN_BLOCK,
@@ -24,6 +25,7 @@ from tests.relay.talk import (
     complete,
     error,
     fields,
+    foretelling,
     row,
 )
 
@@ -236,9 +238,11 @@ def test_inside_a_block_the_changed_schema_is_doubted_until_its_end(talk: Talk) 
 
 
 def test_unseen_code_is_followed_by_our_own_show(talk: Talk) -> None:
-    talk.client(Query("select public.opaque()")).allow().target(fields("opaque"), complete("SELECT 0"), READY)
+    talk.client(Query("select public.opaque()")).allow().target(*foretelling(fields("opaque")))
+    talk.target(fields("opaque"), complete("SELECT 0"), READY)
     talk.taken(Side.CLIENT)
     talk.taken(Side.UPSTREAM)
+    talk.others.clear()
     talk.client(Query("select 1")).asked()
     assert [command.text for command in talk.others if isinstance(command, Own)] == [
         "SHOW search_path",
@@ -248,7 +252,7 @@ def test_unseen_code_is_followed_by_our_own_show(talk: Talk) -> None:
     assert b"SHOW search_path" in talk.taken(Side.UPSTREAM)
     shown: list[backend.BackendMessage] = [backend.ParseComplete(), backend.BindComplete()]
     ends: list[backend.BackendMessage] = [complete("SHOW"), backend.CloseComplete(), backend.CloseComplete()]
-    talk.target(*shown, row(b'"$user", public'), *ends, *shown, row(b"none"), *ends)
+    talk.target(CLOSED, *shown, row(b'"$user", public'), *ends, *shown, row(b"none"), *ends)
     talk.target(*shown, row(b'["notes"]'), *ends, READY)
     talk.to_client().asked("select 1").allow()
     talk.target(fields("?column?"), complete("SELECT 0"), READY).taken(Side.CLIENT)
@@ -257,10 +261,11 @@ def test_unseen_code_is_followed_by_our_own_show(talk: Talk) -> None:
 
 
 def test_a_search_path_changed_unseen_ends_the_session(talk: Talk) -> None:
-    talk.client(Query("select public.opaque()")).allow().target(fields("opaque"), complete("SELECT 0"), READY)
+    talk.client(Query("select public.opaque()")).allow().target(*foretelling(fields("opaque")))
+    talk.target(fields("opaque"), complete("SELECT 0"), READY)
     talk.taken(Side.CLIENT)
     talk.client(Query("select 1"))
-    talk.target(backend.ParseComplete(), backend.BindComplete(), row(b"evil"))
+    talk.target(CLOSED, backend.ParseComplete(), backend.BindComplete(), row(b"evil"))
     talk.refusal_to_client("NW018")
     assert isinstance(talk.others[-1], Close)
 

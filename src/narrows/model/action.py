@@ -102,3 +102,11 @@ GROUPS: dict[str, tuple[Action, ...]] = {
     ),
 }
 """Group of actions -> its members; every action is in exactly one group."""
+
+EFFECTS = frozenset(
+    action
+    for group in ("write", "define", "destroy", "execute", "administer")
+    for action in GROUPS[group]
+    if action is not Action.LOCK
+) | {Action.NOTIFY}
+"""What has happened once such a statement has run, whatever becomes of its result; a lock goes with its transaction."""

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from narrows.core import COPY_PASS_ALL, PASS_ALL, Rows
 from narrows.inspect.sql import Commit, Rollback, RunCode, Write
 from narrows.masking.plan import MaskImpossible
-from narrows.model.reason import Reason
-from narrows.model.refusal import Refusal
-from narrows.relay.machine import Cancel, SchemaChanged
-from narrows.relay.postgres import probe, unasked
+from narrows.relay.machine import Cancel
+from narrows.relay.postgres import describing, probe, unasked
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres.known import NO_FIELDS, Description
+from narrows.relay.postgres.names import Portal
 from narrows.relay.postgres.replies import Expected, Step, Want, step
 from narrows.relay.postgres.runs import Run
 from narrows.relay.postgres.state import Mode, State
@@ -57,7 +56,7 @@ def arm(state: State) -> None:
     try:
         state.backend.set_plan(state.masks.of_portal(head.run, head.portal))
     except MaskImpossible as fault:
-        _withhold(state, head.run, fault)
+        _withhold(state, head.run, fault, head.portal)
 
 
 def pop(state: State) -> Expected:
@@ -96,9 +95,9 @@ def _on_rows(state: State, rows: Rows) -> None:
     state.out.to_client(rows.data)
 
 
-def _withhold(state: State, run: Run, fault: MaskImpossible) -> None:
+def _withhold(state: State, run: Run, fault: MaskImpossible, portal: Portal | None = None) -> None:
     """Cut the result: its rows are thrown away until the target has stopped."""
-    run.withheld = Refusal(Reason.MASK_IMPOSSIBLE, str(fault) or Reason.MASK_IMPOSSIBLE.remedy)
+    run.withheld = describing.refusal_for(state, run, fault, portal)
     state.backend.set_plan(PASS_ALL)
     state.backend.set_copy_plan(COPY_PASS_ALL)
     state.out.add(Cancel())
@@ -125,7 +124,7 @@ def _on_parameters(state: State, entry: Expected, message: Message) -> None:
 
 
 def _on_described(state: State, entry: Expected, message: Message) -> None:
-    of = entry.prepared or entry.portal
+    of = entry.prepared or entry.portal or entry.run
     if state.masks.is_needed and of is not None:
         _learn_fields(state, entry, of.known.described(message.payload))
     _pass(state, entry, message)
@@ -133,6 +132,9 @@ def _on_described(state: State, entry: Expected, message: Message) -> None:
 
 
 def _on_no_fields(state: State, entry: Expected, message: Message) -> None:
+    of = entry.prepared or entry.portal or entry.run
+    if of is not None and of.known.is_described_first:
+        of.known.described_empty()
     _learn_fields(state, entry, NO_FIELDS)
     _pass(state, entry, message)
     pop(state)
@@ -144,6 +146,8 @@ def _learn_fields(state: State, entry: Expected, fields: Description) -> None:
         entry.prepared.fields_basis = state.basis()
     if entry.portal is not None:
         entry.portal.fields = fields
+    if entry.describes_query and state.waiting is not None:
+        state.waiting.fields = fields
 
 
 def _on_rows_follow(state: State, entry: Expected, message: Message) -> None:
@@ -235,6 +239,8 @@ def _end_withheld(state: State, run: Run) -> None:
     """The target finished before it was cut: what it did cannot be undone, so the session ends."""
     assert run.withheld is not None
     state.finish(run, "withheld", words.sqlstate_of(run.withheld))
+    if state.is_stale:
+        state.read_schema_again()
     state.out.to_client(words.build_error(run.withheld, "FATAL"))
     state.close("executed, result withheld")
 
@@ -254,7 +260,8 @@ def _on_ready(state: State, entry: Expected, message: Message) -> None:
     state.tracker.on_ready(status)
     if state.mode is Mode.AWAITING_COPY and entry.want is Want.QUERY:
         state.mode = Mode.OPEN
-    _pass(state, entry, message)
+    if not entry.is_ours:  # also behind a result that was cut
+        state.out.to_client(message.encode())
     if status == b"I":
         _end_transaction(state, is_commit=not entry.has_failed)
 
@@ -262,10 +269,8 @@ def _on_ready(state: State, entry: Expected, message: Message) -> None:
 def _end_transaction(state: State, *, is_commit: bool) -> None:
     state.names.end_transaction(is_commit=is_commit)
     state.is_tainted = False
-    if state.is_dirty:
-        state.is_dirty = state.is_doubtful = False
-        state.awaits_schema = True
-        state.out.add(SchemaChanged())
+    if state.is_dirty or state.is_stale:
+        state.read_schema_again()
 
 
 def _running(entry: Expected) -> Run:

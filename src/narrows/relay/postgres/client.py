@@ -47,6 +47,7 @@ HANDLERS: dict[Mode, dict[bytes, Handler]] = {
         **dict.fromkeys(_COPY, on_dropped),
         **_TERMINATE,
     },
+    Mode.DESCRIBING: dict.fromkeys((*_SERIES, *_COPY, b"S", b"H", b"X"), on_later),
     Mode.SKIPPING: {
         **dict.fromkeys((*_SERIES, *_COPY, b"H"), on_dropped),
         b"S": statements.on_sync,

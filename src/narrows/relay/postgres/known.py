@@ -13,6 +13,7 @@ from narrows.core import Plan
 from narrows.inspect.sql.analysis import Analysed, Analysis, Kind, View
 from narrows.inspect.sql.effects import Release, Savepoint
 from narrows.inspect.sql.facts import SessionFacts
+from narrows.model.action import EFFECTS
 from narrows.model.copy import CopyDirection
 from narrows.model.reach import Reach
 from narrows.model.resource import Resource, ResourceKind
@@ -53,6 +54,7 @@ class Known:
         "descriptions",
         "has_copy_in",
         "is_barrier",
+        "is_described_first",
         "may_change_session",
         "parts",
         "plans",
@@ -71,6 +73,7 @@ class Known:
         self.depends_on_names = any(map(_depends_on_names, parts))
         self.may_change_session = any(part.may_change_session for part in parts)
         self.returns_rows = any(part.returns_rows for part in parts)
+        self.is_described_first = len(parts) == 1 and self.returns_rows and _has_effects(parts[0])
         self.statement: Statement = analysis.statement()
         self.awaits_arrays = analysis.awaits_arrays
         self._by_sizes: dict[tuple[object, ...], tuple[Operation, ...]] = {}
@@ -90,6 +93,11 @@ class Known:
                 self.descriptions.clear()
             found = self.descriptions[payload] = Description(fields, tuple([each.format for each in fields]))
         return found
+
+    def described_empty(self) -> Description:
+        """It was described as returning no rows."""
+        self.descriptions[b""] = NO_FIELDS
+        return NO_FIELDS
 
     def bound(self, parameters: tuple[Parameter, ...]) -> Statement:
         """The statement with the values of one Bind; only now it is known how many values its arrays hold."""
@@ -209,6 +217,10 @@ def _all_labelled(view: View) -> dict[Resource, frozenset[str]]:
         Resource(ResourceKind.COLUMN, (*home, *key), snapshot.is_home): labels
         for key, labels in view.labels.columns.items()
     }
+
+
+def _has_effects(part: Analysed) -> bool:
+    return any(operation.action in EFFECTS for operation in part.operations)
 
 
 def _is_barrier(part: Analysed) -> bool:

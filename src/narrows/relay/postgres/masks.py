@@ -36,16 +36,16 @@ class Masks:
         if not self.is_needed:
             return PASS_ALL
         described = run.known.described(payload)
-        return self._plan(run, described, described.formats)
+        return self.of_described(run, described, described.formats)
 
     def of_portal(self, run: Run, portal: Portal) -> Plan | None:
         """For an Execute; None where its fields are not known, raises MaskImpossible."""
         if not self.is_needed:
             return PASS_ALL
         if portal.fields is not None:
-            return self._plan(run, portal.fields, portal.fields.formats)
+            return self.of_described(run, portal.fields, portal.fields.formats)
         fields = portal.prepared.fields if portal.prepared is not None else None
-        return None if fields is None else self._plan(run, fields, portal.result_formats)
+        return None if fields is None else self.of_described(run, fields, portal.result_formats)
 
     def of_copy(self, run: Run, copy: Copy) -> CopyPlan:
         """For a COPY TO STDOUT; raises MaskImpossible."""
@@ -54,8 +54,8 @@ class Masks:
         view, labels = self._context.view, self._context.labels
         return build_copy_plan(copy, part.reach, run.masks, view.snapshot, labels, self._key)
 
-    def _plan(self, run: Run, described: Description, formats: tuple[int, ...]) -> Plan:
-        """`formats` as a Bind gives them, or those of the description."""
+    def of_described(self, run: Run, described: Description, formats: tuple[int, ...]) -> Plan:
+        """For rows so described; `formats` as a Bind gives them, or those of the description; raises MaskImpossible."""
         view, labels = self._context.view, self._context.labels
         plans = run.known.plans
         what = (labels.version, run.part, described, formats)

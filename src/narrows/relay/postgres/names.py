@@ -60,6 +60,13 @@ class Portal:
     is_kept: bool = False
     """WITH HOLD, and the transaction that declared it has committed."""
 
+    def forget_fields(self) -> None:
+        """They contradict the schema: they are asked for again."""
+        self.fields = None
+        self.is_described = False
+        if self.prepared is not None:
+            self.prepared.fields = None
+
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 Laws: the verdict is at Bind, before it is forwarded, since planning may run a function; the first Execute in
 the same series stands under the Bind's record, every other is settled anew; no portal is executed before the
-fields of its rows are known or on their way.
+fields of its rows are known or on their way, and none that has effects before something is known of them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from narrows.masking.plan import MaskImpossible
-from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.statement import Parameter
 from narrows.model.verdict import Settled
@@ -26,6 +24,12 @@ from narrows.relay.postgres.asking import (
     must_wait_for_names,
     refusal_of,
     resolved,
+)
+from narrows.relay.postgres.describing import (
+    ask_for_fields,
+    fields_of,
+    must_wait_for_fields,
+    refusal_of_execute,
 )
 from narrows.relay.postgres.known import Known
 from narrows.relay.postgres.names import Pending, Portal, Prepared
@@ -103,7 +107,7 @@ def on_execute(state: State, message: Message) -> Taken:
         return _wait(state)
     if portal is None:
         return _refuse(state, unknown_portal(execute.portal))
-    if must_wait_for_names(state, portal.known):
+    if must_wait_for_names(state, portal.known) or must_wait_for_fields(state, execute.portal, portal):
         return Taken.LATER
     run = portal.run
     if run is not None and not portal.known.depends_on_names:
@@ -154,14 +158,10 @@ def _started(state: State, found: Known, settled: Settled) -> runs.Run | None:
 def _send_execute(state: State, message: Message, portal: Portal, run: runs.Run) -> None:
     found = run.known
     if found.returns_rows and state.masks.is_needed and not _will_be_described(state, portal):
-        describe = frontend.build(frontend.Describe("P", frontend.parse_execute(message.payload).portal))
-        portal.is_described = True
-        state.sent(Expected(Want.DESCRIBE_PORTAL, portal=portal, is_ours=True), describe)
-    try:
-        if found.returns_rows:
-            state.masks.of_portal(run, portal)
-    except MaskImpossible as fault:
-        refuse_extended(state, Refusal(Reason.MASK_IMPOSSIBLE, str(fault)), run.record)
+        ask_for_fields(state, frontend.parse_execute(message.payload).portal, portal)
+    refusal = refusal_of_execute(state, run, portal)
+    if refusal is not None:
+        refuse_extended(state, refusal, run.record)
         return
     entry = Expected(Want.EXECUTE, run, portal=portal)
     state.sent(entry, message.encode())
@@ -175,15 +175,9 @@ def _send_execute(state: State, message: Message, portal: Portal, run: runs.Run)
 
 def _will_be_described(state: State, portal: Portal) -> bool:
     """The fields of its rows are known, or are answered before its rows."""
-    if portal.is_described or portal.fields is not None:
+    if portal.is_described or fields_of(state, portal) is not None:
         return True
-    prepared = portal.prepared
-    if prepared is None:
-        return False
-    if not state.still_holds(prepared.fields_basis):
-        prepared.fields = None
-        prepared.fields_basis = None
-    return prepared.fields is not None or prepared.described_in == state.series
+    return portal.prepared is not None and portal.prepared.described_in == state.series
 
 
 def on_describe(state: State, message: Message) -> Taken:

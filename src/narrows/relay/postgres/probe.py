@@ -36,11 +36,12 @@ where relnamespace = pg_catalog.pg_my_temp_schema() and relkind in ('r', 'p', 'v
 """Temporary relations that code may have made stand before all others of their names."""
 
 _SYNC = frontend.build(frontend.Sync())
+_CLOSE = frontend.build(frontend.Close("S", words.RESERVED))
 _SHOWN: tuple[tuple[Want, bytes], ...] = (
     (Want.BIND, frontend.build(frontend.Bind(words.RESERVED, words.RESERVED))),
     (Want.EXECUTE, frontend.build(frontend.Execute(words.RESERVED))),
     (Want.CLOSE, frontend.build(frontend.Close("P", words.RESERVED))),
-    (Want.CLOSE, frontend.build(frontend.Close("S", words.RESERVED))),
+    (Want.CLOSE, _CLOSE),
 )
 
 
@@ -51,6 +52,7 @@ def start(state: State) -> None:
     questions = {name: f"SHOW {name}" for name in SETTINGS}
     if state.has_labels:
         questions[TEMP] = TEMPORARY
+    state.sent(Expected(Want.CLOSE, is_ours=True), _CLOSE)  # should an earlier question have been cut short
     for name, text in questions.items():
         state.out.add(Own(text, PURPOSE))
         parse = frontend.build(frontend.Parse(words.RESERVED, text))

@@ -28,6 +28,8 @@ def refuse_query(state: State, refusal: Refusal, record: str = "") -> None:
     if _may_answer_here(state):
         state.out.to_client(words.build_error(refusal))
         state.out.to_client(encode(b"Z", state.status))
+        if state.is_stale and state.status == b"I":
+            state.read_schema_again()
         return
     state.out.add(Own(words.FAILING_TEXT, words.PURPOSE))
     state.out.to_upstream(words.FAILING_QUERY)

@@ -96,6 +96,16 @@ class Expected:
     unspent: tuple[Run, ...] = ()
     """Runs of this series that were settled at Bind and never executed; they end with it."""
 
+    @property
+    def describes_query(self) -> bool:
+        """It tells the result of a Query that waits for it: `run` is that Query's."""
+        return self.is_ours and self.run is not None
+
+    @property
+    def is_probe(self) -> bool:
+        """It is about no statement of the client's."""
+        return self.is_ours and self.run is None and self.portal is None
+
 
 class Replies:
     """The entries in order."""

@@ -29,7 +29,7 @@ from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.verdict import Settled
 from narrows.relay.machine import Cancel, Command, Hold, Side, Withdraw
-from narrows.relay.postgres import answers, asking, client
+from narrows.relay.postgres import answers, asking, client, describing
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres.masks import Masks
 from narrows.relay.postgres.outbox import Outbox
@@ -168,6 +168,8 @@ class Session:
             state.out.add(Withdraw(held.hold))
             held.refused(words.cancelled())
             return self._continue()
+        if state.waiting is not None:
+            state.waiting.is_cancelled = True
         if not state.is_quiet:
             state.out.add(Cancel())
         return state.out.take()
@@ -201,6 +203,8 @@ class Session:
 
     def _go_on(self) -> None:
         state = self._state
+        if state.waiting is not None and state.is_quiet and not state.is_closed:
+            describing.on_answered(state, state.waiting)
         client.pump(state)
         if state.is_terminating and state.is_quiet:
             state.close("the client ended the session")

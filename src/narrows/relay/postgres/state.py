@@ -16,8 +16,8 @@ from narrows.inspect.sql.analysis import Analysed, SessionState
 from narrows.inspect.sql.facts import FactTracker
 from narrows.model.refusal import Refusal
 from narrows.model.verdict import Settled
-from narrows.relay.machine import Close, Hold, Withdraw
-from narrows.relay.postgres.known import Basis, Known, Texts, basis_of, doubted, one
+from narrows.relay.machine import Close, Hold, SchemaChanged, Withdraw
+from narrows.relay.postgres.known import Basis, Description, Known, Texts, basis_of, doubted, one
 from narrows.relay.postgres.masks import Masks
 from narrows.relay.postgres.names import Names, Portal, Prepared
 from narrows.relay.postgres.outbox import Outbox
@@ -34,6 +34,7 @@ class Mode(Enum):
     __hash__ = object.__hash__  # Enum hashes by name, in Python: too slow for each message
 
     OPEN = "open"
+    DESCRIBING = "a Query waits for the description of its result: nothing is taken before it is sent"
     SKIPPING = "an error was answered: the rest of the series is dropped, as the target does"
     AWAITING_COPY = "a COPY FROM STDIN was sent: nothing is taken until the target asks for its data"
     COPYING = "the target takes COPY data"
@@ -50,6 +51,18 @@ class Held:
     text: str | None = None
     """What is being analysed elsewhere, and under which basis."""
     basis: Basis | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """The settled Query that waits for the description of its result; see `describing`."""
+
+    run: Run
+    go_on: Callable[[Refusal | None], None]
+    """To send it, or to refuse it."""
+    fields: Description | None = None
+    is_cancelled: bool = False
+    """The caller cancelled it: it is not sent any more."""
 
 
 @dataclass(slots=True)
@@ -76,10 +89,14 @@ class State:
     barrier: Expected | None = None
     """Later statements are not analysed before this one has ended."""
     held: Held | None = None
+    waiting: Waiting | None = None
+    """Set in Mode.DESCRIBING."""
     is_dirty: bool = False
     """The open transaction has changed the schema; only its session sees it so."""
     is_doubtful: bool = False
     """It changed it in a way that the session's facts do not tell."""
+    is_stale: bool = False
+    """A description contradicts the snapshot: it is read again as soon as no transaction is open."""
     awaits_schema: bool = False
     needs_probe: bool = False
     """Code ran that could have changed settings unseen: ask before the next statement is analysed."""
@@ -163,6 +180,27 @@ class State:
         self.is_unsynced = True
         self.is_flushed = False
 
+    def end_series(self, entry: Expected) -> None:
+        """The Sync or Query of `entry` ends the series.
+
+        What was settled at Bind and never executed ends with it; the Bind may have run a function, so it is done.
+        """
+        self.is_unsynced = False
+        self.is_flushed = True
+        self.series += 1
+        if not self.bound:
+            return
+        entry.unspent = tuple(portal.run for portal in self.bound.values() if portal.run is not None)
+        for portal in self.bound.values():
+            portal.run = None
+        self.bound.clear()
+
+    def read_schema_again(self) -> None:
+        """Whoever calls knows that no transaction is open; nothing is analysed before it has been read."""
+        self.is_dirty = self.is_doubtful = self.is_stale = False
+        self.awaits_schema = True
+        self.out.add(SchemaChanged())
+
     def finish(self, run: Run, status: str, sqlstate: str | None = None) -> None:
         """The statement has ended; only the first end counts."""
         if not run.is_finished:
@@ -177,6 +215,8 @@ class State:
         if self.held is not None:
             self.out.add(Withdraw(self.held.hold))
             self.held = None
+        if self.waiting is not None:
+            self.finish(self.waiting.run, "lost")
         for entry in self.replies:
             for run in (entry.run, *entry.unspent):
                 if run is not None:

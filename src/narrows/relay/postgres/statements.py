@@ -1,6 +1,7 @@
 """Simple Query, Parse, and the messages that frame a series: Sync, Flush, Terminate.
 
-Laws: a Query is decided whole and forwarded byte for byte or refused whole; a Parse runs nothing and is
+Laws: a Query is decided whole and forwarded byte for byte or refused whole, after its result was described where
+that must come first; a Parse runs nothing and is
 forwarded unless analysis already refuses it; no Sync of ours is ever put into a client's series, for it
 would commit.
 """
@@ -14,8 +15,8 @@ from narrows.model.outcome import Outcome
 from narrows.model.refusal import Refusal
 from narrows.model.statement import Protocol, Statement
 from narrows.model.verdict import Settled
+from narrows.relay.postgres import describing, runs
 from narrows.relay.postgres import refusal as words
-from narrows.relay.postgres import runs
 from narrows.relay.postgres.asking import Taken, ask, known, must_wait, must_wait_for_names, refusal_of
 from narrows.relay.postgres.known import Known
 from narrows.relay.postgres.names import Prepared
@@ -34,20 +35,30 @@ def on_query(state: State, message: Message) -> Taken:
     if must_wait(state) or must_wait_for_names(state) or _must_wait_for_series(state):
         return Taken.LATER
     refused = partial(refuse_query, state)
-    found = known(state, frontend.parse_query(message.payload).text, refused)
+    text = frontend.parse_query(message.payload).text
+    found = known(state, text, refused)
     if found is None:
         return Taken.LATER
-    return ask(state, found.statement, partial(_query_settled, state, message, found), refused)
+    return ask(state, found.statement, partial(_query_settled, state, message, text, found), refused)
 
 
-def _query_settled(state: State, message: Message, found: Known, settled: Settled) -> None:
+def _query_settled(state: State, message: Message, text: str, found: Known, settled: Settled) -> None:
     refusal = refusal_of(settled, found)
     if refusal is None and _makes_names(found):
         refusal = _room_fault(state, found.analysis.text_redacted)
     if refusal is not None:
         refuse_query(state, refusal, settled.record)
+        return
+    run = runs.start(settled, found)
+    describing.describe_query(state, text, run, partial(_query_described, state, message, run))
+
+
+def _query_described(state: State, message: Message, run: runs.Run, refusal: Refusal | None) -> None:
+    if refusal is None:
+        _send_query(state, message, run)
     else:
-        _send_query(state, message, found, settled)
+        state.finish(run, "refused", words.sqlstate_of(refusal))
+        refuse_query(state, refusal)
 
 
 def _must_wait_for_series(state: State) -> bool:
@@ -58,11 +69,11 @@ def _must_wait_for_series(state: State) -> bool:
     return True
 
 
-def _send_query(state: State, message: Message, found: Known, settled: Settled) -> None:
-    entry = Expected(Want.QUERY, runs.start(settled, found))
+def _send_query(state: State, message: Message, run: runs.Run) -> None:
+    found, entry = run.known, Expected(Want.QUERY, run)
     state.out.to_upstream(message.encode())
     state.replies.add(entry)
-    _end_series(state, entry)
+    state.end_series(entry)
     state.names.forget_unnamed()
     if found.is_barrier:
         state.barrier = entry
@@ -154,26 +165,8 @@ def on_sync(state: State, message: Message) -> Taken:
     state.out.to_upstream(message.encode())
     state.replies.add(entry)
     state.mode = Mode.OPEN
-    _end_series(state, entry)
+    state.end_series(entry)
     return Taken.YES
-
-
-def _end_series(state: State, entry: Expected) -> None:
-    state.is_unsynced = False
-    state.is_flushed = True
-    state.series += 1
-    entry.unspent = _unspent(state)
-
-
-def _unspent(state: State) -> tuple[runs.Run, ...]:
-    """Settled at Bind and never executed; the Bind itself may have run a function, so it counts as done."""
-    if not state.bound:
-        return ()
-    found = tuple(portal.run for portal in state.bound.values() if portal.run is not None)
-    for portal in state.bound.values():
-        portal.run = None
-    state.bound.clear()
-    return found
 
 
 def on_flush(state: State, message: Message) -> Taken:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from narrows.inspect.sql.analysis import Kind
 from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
-from narrows.relay.postgres import errors
+from narrows.relay.postgres import describing, errors
 from narrows.relay.postgres import refusal as words
 from narrows.relay.postgres.replies import ENDS_A_SERIES, Expected, Want
 from narrows.relay.postgres.state import Mode, State
@@ -48,7 +48,7 @@ def on_error(state: State, message: Message) -> None:
     if head is None:
         raise ProtocolError("upstream", "an error that answers nothing")
     sqlstate = fields.get("C", "")
-    if head.is_ours and not state.is_unsynced:
+    if head.is_probe and not state.is_unsynced:
         state.needs_probe = True  # cancelled in the middle: the client did not ask, so it is not told
     elif not head.has_failed:
         state.out.to_client(_error_of(state, head, message))
@@ -62,7 +62,9 @@ def on_error(state: State, message: Message) -> None:
     skipped, has_sync = state.replies.skip_series()
     for entry in skipped:
         _drop(state, entry)
-    if not has_sync:
+    if head.describes_query:
+        describing.on_failed(state, has_sync=has_sync)
+    elif not has_sync:
         state.mode = Mode.SKIPPING
 
 
@@ -95,7 +97,9 @@ def _drop(state: State, entry: Expected) -> None:
 
 
 def on_notice(state: State, message: Message) -> None:
-    state.out.to_client(_told(state, state.replies.head, message))
+    head = state.replies.head
+    if head is None or not head.describes_query:  # the Query itself will say so again
+        state.out.to_client(_told(state, head, message))
 
 
 def _told(state: State, head: Expected | None, message: Message) -> bytes:
