@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import machine, measure, pgbouncer, report, targets
+from bench import analysis, machine, measure, pgbouncer, report, targets
 from bench.measure import MaskError
 from bench.pgbench import PgbenchError
 from bench.sink import SinkError
@@ -20,6 +20,9 @@ from tests.servers.processes import ServerError
 def main(arguments: list[str] | None = None) -> int:
     """Run with these arguments; the exit code."""
     given = _parser().parse_args(arguments)
+    if given.analysis:
+        _analysis(given.json)
+        return 0
     try:
         _run(measure.QUICK if given.quick else measure.WHOLE, given.json)
     except (FetchError, ServerError, PgbenchError, SinkError, MaskError, OSError) as error:
@@ -33,8 +36,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="make bench", description="What narrows costs beside a direct connection and PgBouncer."
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under five minutes")
+    parser.add_argument("--analysis", action="store_true", help="only what analysing a statement costs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write {case: {figure, must, aim, better}}")
     return parser
+
+
+def _analysis(json_path: Path | None) -> None:
+    results = analysis.run(analysis.WHOLE)
+    print(report.table(("", ""), (("load", machine.load()),)).strip(), analysis.shown(results), sep="\n\n")
+    if json_path:
+        json_path.write_text(json.dumps(analysis.written(results), indent=2) + "\n")
 
 
 def _run(extent: measure.Extent, json_path: Path | None) -> None:

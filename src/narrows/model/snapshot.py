@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 class RelationKind(StrEnum):
@@ -34,7 +35,7 @@ class Column:
     """The expression of a default or generated column, as pg_get_expr prints it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relation:
     oid: int
     schema: str
@@ -63,8 +64,15 @@ class Relation:
     def has_rules(self) -> bool:
         return bool(self.rules)
 
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
     def column(self, name: str) -> Column | None:
-        return next((column for column in self.columns if column.name == name), None)
+        return self._by_name.get(name)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_by_name"}
 
 
 @dataclass(frozen=True, slots=True)

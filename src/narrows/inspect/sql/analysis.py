@@ -95,6 +95,16 @@ class View:
         return triggers.index(self)
 
     @cached_property
+    def all_labels(self) -> frozenset[str]:
+        """Every label of the database."""
+        return frozenset[str]().union(*self.labelled.labels.values())
+
+    @cached_property
+    def table_sources(self) -> dict[int, Any]:
+        """Plain tables as FROM items (`scope.Source`), as far as they were asked for."""
+        return {}
+
+    @cached_property
     def view_looks(self) -> dict[int, Any]:
         """What the target's views show (`views.Look`), as far as it was asked for."""
         return {}
@@ -200,7 +210,7 @@ class Analysis:
             kind=self.kind,
             text=self.text_redacted,
             operations=self.operations(parameters),
-            disclosures=dict(self.reach.columns),
+            disclosures=_columns(part.reach for part in self.parts),
             parameters=parameters,
             facts=_facts(self.parts),
             refusal=self.refusal,
@@ -215,13 +225,17 @@ COMPARES_NOTHING = frozenset({Kind.PREPARE, Kind.FETCH})
 
 def merge_reaches(reaches: Iterable[Reach]) -> Reach:
     """What any of them reaches, by any of their ways."""
+    every = tuple(reaches)
+    is_derived = any(each.is_derived for each in every)
+    is_unknown = any(each.is_unknown for each in every)
+    return Reach(_columns(every), is_derived, is_unknown)
+
+
+def _columns(reaches: Iterable[Reach]) -> dict[Resource, frozenset[str]]:
     columns: dict[Resource, frozenset[str]] = {}
-    is_derived = is_unknown = False
     for reach in reaches:
         columns.update(reach.columns)
-        is_derived |= reach.is_derived
-        is_unknown |= reach.is_unknown
-    return Reach(columns, is_derived, is_unknown)
+    return columns
 
 
 def operation_key(operation: Operation) -> tuple[object, ...]:
@@ -247,15 +261,13 @@ def _operations(parts: tuple[Analysed, ...]) -> tuple[Operation, ...]:
 
 def _facts(parts: tuple[Analysed, ...]) -> dict[str, Fact]:
     facts = [part.facts for part in parts if part.facts]
-    merged = {name: merge([each[name] for each in facts]) for name, merge in FACTS.items()} if facts else {}
-    return (
-        dict(NO_FACTS)
-        | merged
-        | {
-            "kinds": frozenset(part.kind.value for part in parts),
-            "is_multi": len(parts) > 1,
-        }
-    )
+    merged = facts[0] if len(facts) == 1 else _merged(facts) if facts else {}
+    kinds = frozenset([part.kind.value for part in parts])
+    return {**NO_FACTS, **merged, "kinds": kinds, "is_multi": len(parts) > 1}
+
+
+def _merged(facts: Sequence[Mapping[str, Fact]]) -> dict[str, Fact]:
+    return {name: merge([each[name] for each in facts]) for name, merge in FACTS.items()}
 
 
 def _all(values: Sequence[Fact]) -> Fact:

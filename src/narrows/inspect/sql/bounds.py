@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from narrows.inspect.sql import relations
 from narrows.inspect.sql.data import listed
+from narrows.inspect.sql.fields import CONSTANTS
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.scope import Cell, Scope, Shape, named
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
@@ -90,10 +91,13 @@ def constant_limit(fields: Node) -> int | None:
 
 def note(gather: Gather, fields: Node, scope: Scope) -> None:
     """The facts about a level that rows flow through, as policy sees them."""
-    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     if gather.is_in_sublink or not any(source.has_system_columns for source in scope.sources):
         return
     wheres = [*_wheres(fields)]
+    if not wheres:
+        gather.constant_filters, gather.is_bounded = frozenset(), False
+        return
+    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     found = read(wheres, scope)
     names = {f"{relations[oid].name}.{column}" for oid, column in found.constants if oid in relations}
     before = gather.constant_filters
@@ -143,6 +147,8 @@ def _is_everything(node: Node) -> bool:
 
 
 def _columns(node: Node, scope: Scope) -> set[str]:
+    if not node.keys().isdisjoint(CONSTANTS):
+        return set()
     return {
         ".".join(strings(fields["fields"])[-1:])
         for type_, fields in walk(*unwrap(node))
@@ -200,7 +206,9 @@ def _is_equality(fields: Node) -> bool:
 
 
 def _is_constant(node: Node) -> bool:
-    return not any(type_ in ("ColumnRef", "SubLink", "FuncCall") for type_, _ in walk(*unwrap(node)))
+    return not node.keys().isdisjoint(CONSTANTS) or not any(
+        type_ in ("ColumnRef", "SubLink", "FuncCall") for type_, _ in walk(*unwrap(node))
+    )
 
 
 def _place(node: Node, scope: Scope) -> Place | None:
@@ -241,8 +249,10 @@ def _own(gather: Gather, wheres: list[Node], scope: Scope) -> frozenset[int]:
 
 def _bounded(found: Bounds, scope: Scope) -> set[int]:
     """Tables of which a key is fixed by constants, or by tables that are so bounded."""
-    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     bounded: set[int] = set()
+    if not found.constants:
+        return bounded
+    relations = {source.relation.oid: source.relation for source in scope.sources if source.relation}
     grew = True
     while grew:
         grew = False
@@ -266,8 +276,8 @@ def _fixed(oid: int, found: Bounds, bounded: set[int]) -> set[str]:
 def is_key(relation: Relation, columns: set[str]) -> bool:
     """Whether these columns hold a unique key."""
     spend(len(relation.columns) + len(relation.keys))
-    numbers = {column.attnum for column in relation.columns if column.name in columns}
-    return any(numbers >= set(key) for key in relation.keys)
+    numbers = {known.attnum for name in columns if (known := relation.column(name)) is not None}
+    return any(numbers.issuperset(key) for key in relation.keys)
 
 
 def _is_one_row(targets: list[Node]) -> bool:

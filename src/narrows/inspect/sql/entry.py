@@ -76,7 +76,7 @@ def _unforeseen(error: Exception) -> Refusal:
 
 def _batch(parsed: Sequence[Parsed], view: View, state: SessionState, limits: Limits) -> tuple[Analysed, ...]:
     parts: list[Analysed] = []
-    changed = Changed()
+    changed = Changed() if len(parsed) > 1 else None
     total = 0
     for each in parsed:
         work.spend(work.STATEMENT)
@@ -155,9 +155,10 @@ def _finish(draft: Draft, text: str) -> Analysed:
     if runs_code and draft.kind is not Kind.PREPARE and gather.index.labels:
         # before what the statement makes itself
         draft.effects.insert(0, fx.RunCode(gather.anything()))
-    draft.effects += [
-        fx.Write(name, tuple(sorted(columns.items()))) for name, columns in sorted(gather.written.items())
-    ]
+    if gather.written:
+        draft.effects += [
+            fx.Write(name, tuple(sorted(columns.items()))) for name, columns in sorted(gather.written.items())
+        ]
     facts = {**gather.facts(), **inner.facts} if inner else gather.facts()
     return Analysed(
         kind=draft.kind,
@@ -174,7 +175,7 @@ def _finish(draft: Draft, text: str) -> Analysed:
         takes_snapshot=draft.takes_snapshot and draft.kind not in NO_SNAPSHOT,
         changes_schema=draft.changes_schema,
         is_doubtful=draft.changes_schema and draft.is_doubtful is not False,
-        is_barrier=draft.changes_schema or any(not isinstance(each, NO_BARRIER) for each in draft.effects),
+        is_barrier=draft.changes_schema or not all(isinstance(each, NO_BARRIER) for each in draft.effects),
         is_transaction_control=draft.is_transaction_control,
         has_own_transaction=draft.has_own_transaction,
         may_change_session=runs_code,

@@ -135,7 +135,7 @@ class Gather:
 
     def all_labels(self) -> frozenset[str]:
         spend(2 * len(self.index.labels))
-        return frozenset().union(*self.index.labels.values())
+        return self.view.all_labels
 
     def unknown_column(self, schema: str, relation: str, column: str) -> Taint:
         """What a column that cannot be looked up may carry: anything, unless nothing is labelled."""
@@ -193,7 +193,8 @@ class Gather:
         spend(10 * len(self.index.labels if self.is_unknown else self.reached))
         columns = dict(self.index.labels if self.is_unknown else self.reached)
         # By name, because a description names them too: what else such a relation holds is the schema.
-        columns.update(dict.fromkeys(self.hidden, self.all_labels()))
+        if self.hidden:
+            columns.update(dict.fromkeys(self.hidden, self.all_labels()))
         outputs = None
         if shape is not None and shape.rest is None:
             outputs = tuple(_output(cell, columns) for _, cell in shape.cells)
@@ -241,10 +242,11 @@ def anything_of(view: View) -> Taint:
 def _output(cell: Cell, known: Mapping[Resource, frozenset[str]]) -> Output:
     relation = cell.relation if cell.is_direct else None
     column = relation.column(cell.column) if relation else None
+    columns = cell.taint and frozenset(each for each in cell.taint if each in known)
     return Output(
-        columns=frozenset(each for each in cell.taint if each in known),
+        columns=columns,
         is_same=cell.is_same,
-        is_undecided=any(each not in known for each in cell.taint),
+        is_undecided=len(columns) != len(cell.taint),
         is_overlaid=cell.is_overlaid,
         origin=(relation.oid, column.attnum) if relation and column else None,
     )

@@ -40,8 +40,8 @@ def select_node(gather: Gather, node: Node, parent: Scope | None) -> Shape:
 
 def select(gather: Gather, fields: Node, parent: Scope | None) -> Shape:
     """SELECT, VALUES and set operations."""
-    unknown = fields.keys() - HANDLED
-    if unknown:
+    if not fields.keys() <= HANDLED:
+        unknown = fields.keys() - HANDLED
         raise undecided(f"a query uses {', '.join(sorted(unknown))}, which the gateway does not look into")
     scope = Scope(parent)
     if "withClause" in fields:

@@ -159,7 +159,14 @@ class Scope:
 
     def _age(self) -> int:
         """A number that only grows, whether sources come into sight or leave it."""
-        return sum(len(each.sources) + len(each.hidden) + 2 * each.removed for each in self.levels())
+        age = steps = 0
+        scope: Scope | None = self
+        while scope is not None:
+            age += len(scope.sources) + len(scope.hidden) + 2 * scope.removed
+            steps += 2 + len(scope.sources)
+            scope = scope.parent
+        spend(steps)
+        return age
 
     def _look_up(self, name: str) -> Cell | None:
         maybe = CLEAN

@@ -14,6 +14,7 @@ from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source, u
 from narrows.inspect.sql.tree import Node, strings, too_complex, unwrap
 from narrows.inspect.sql.work import spend
 from narrows.model.action import Action
+from narrows.model.snapshot import Relation
 
 
 def add(gather: Gather, item: Node, scope: Scope) -> None:
@@ -93,17 +94,30 @@ def _relation(gather: Gather, fields: Node, scope: Scope) -> Shape:
 
 
 def _source(gather: Gather, fields: Node, found: Found) -> Source:
-    shape = relations.shape(gather, found)
     alias, names = alias_of(fields, found.name)
+    if found.nature is Nature.PLAIN and found.relation is not None and not names:
+        table = _plain(gather, found, found.relation)
+        return Source(alias, table.shape, table.columns, table.relation, True, table.known)
     known = frozenset(column.name for column in found.relation.columns) if found.relation else frozenset()
     return make_source(
         alias,
-        shape,
+        relations.shape(gather, found),
         names,
         relation=found.relation,
         has_system_columns=True,
         known=frozenset() if names else known,
     )
+
+
+def _plain(gather: Gather, found: Found, relation: Relation) -> Source:
+    """A plain table, made once for each view."""
+    memo: dict[int, Source] = gather.view.table_sources
+    spend(10 * len(relation.columns))
+    if relation.oid not in memo:
+        known = frozenset(column.name for column in relation.columns)
+        shape = relations.shape(gather, found)
+        memo[relation.oid] = make_source("", shape, relation=relation, has_system_columns=True, known=known)
+    return memo[relation.oid]
 
 
 def _subselect(gather: Gather, fields: Node, scope: Scope) -> Shape:

@@ -88,7 +88,7 @@ def unwrap(node: Node) -> tuple[str, Node]:
 
 def strings(names: list[Node] | None) -> tuple[str, ...]:
     """A list of String nodes as plain strings; other nodes in it (`*`) are left out."""
-    return tuple(each["String"].get("sval", "") for each in names or () if "String" in each)
+    return tuple([each["String"].get("sval", "") for each in names or () if "String" in each])
 
 
 def too_complex() -> Refused:
@@ -124,7 +124,7 @@ def _unparsable(error: ParseError) -> Refused:
 
 
 def _parsed(raw: Node, source: bytes, text: str, limits: Limits) -> Parsed:
-    if not raw.keys() <= {"stmt", "stmt_location", "stmt_len"}:
+    if not raw.keys() <= PRINTED:
         raise undecided("the parser gave something that is not known")
     begin = raw.get("stmt_location", 0)
     end = begin + raw["stmt_len"] if "stmt_len" in raw else len(source)
@@ -133,6 +133,10 @@ def _parsed(raw: Node, source: bytes, text: str, limits: Limits) -> Parsed:
     if begin == 0 and end == len(source):
         return Parsed(type_, fields, text)
     return Parsed(type_, fields, source[begin:end].decode())
+
+
+PRINTED = frozenset({"stmt", "stmt_location", "stmt_len"})
+"""What a statement comes out of the parser as."""
 
 
 def _check(type_: str, fields: Node, depth: int) -> None:

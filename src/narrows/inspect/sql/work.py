@@ -6,8 +6,6 @@ again. A step is about a tenth of a microsecond: one column looked at is one, on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from narrows.inspect.sql.limits import Limits
@@ -37,14 +35,19 @@ class _Meter:
 _METER: ContextVar[_Meter | None] = ContextVar("narrows_analysis_steps", default=None)
 
 
-@contextmanager
-def counted(limits: Limits) -> Iterator[None]:
+class counted:  # noqa: N801 - used as `with counted(limits):`
     """Whatever is spent inside counts against these limits."""
-    token = _METER.set(_Meter(limits))
-    try:
-        yield
-    finally:
-        _METER.reset(token)
+
+    __slots__ = ("_meter", "_token")
+
+    def __init__(self, limits: Limits) -> None:
+        self._meter = _Meter(limits)
+
+    def __enter__(self) -> None:
+        self._token = _METER.set(self._meter)
+
+    def __exit__(self, *_: object) -> None:
+        _METER.reset(self._token)
 
 
 def spend(steps: int) -> None:
