@@ -3,13 +3,17 @@
     make leaks ARGS="--server 15|18|both --corpus DIR --json FILE --only ID|CATEGORY"
     make leaks ARGS="--direct"     without a gateway: every case must leak or take effect as it claims
     make leaks ARGS="--attacker --statements N --seed N"     the attacker as a program; with --direct too
+    make leaks ARGS="--without LAYER"   without one layer: which categories and cases catch it
+    make leaks ARGS="--layers"     without each layer in turn: every one must be caught
 
-Exit code 0: no leak, no effect, no false refusal, at most 5 % of the `mask` cases refused. 1: otherwise.
+Exit code 0: no leak, no effect, no false refusal, at most 5 % of the `mask` cases refused; for `--layers`, that something
+comes through without each. 1: otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import time
@@ -19,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.leaks import cases as corpora
-from tests.leaks import report, world
+from tests.leaks import layers, report, world
 from tests.leaks.attacker import program as attacker
 from tests.leaks.cases import Case, Corpus
 from tests.leaks.judge import Judged, Policy, Runs, claimed, judge
@@ -43,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         _SAYING.print(f"no case is called {given.only}")
         return 2
+    if given.layers:
+        return _say_layers({str(version): without_each(version, corpus, chosen) for version in versions})
     results: dict[str, list[Judged]] = {}
     untrue: dict[str, dict[str, str]] = {}
     for version in versions:
@@ -50,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.direct:
             results[name], untrue[name] = run_directly(version, corpus, chosen)
         else:
-            results[name] = run_on(version, corpus, chosen, given.policy)
+            results[name] = run_on(version, corpus, chosen, given.policy, given.without)
         _SAYING.print(f"PostgreSQL {version}: {len(chosen)} cases in {time.monotonic() - began:.0f} s")
     return _say(results, untrue, given)
 
@@ -58,10 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _say(
     results: dict[str, list[Judged]], untrue: dict[str, dict[str, str]], given: argparse.Namespace
 ) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = _console()
     if not given.direct:
         report.print_faults(results, console)
     report.print_table(results, console)
+    if given.without:
+        report.print_layers({name: {given.without: each} for name, each in results.items()}, console)
     if given.json:
         report.write_json(results, given.json)
     if not given.direct:
@@ -70,6 +78,15 @@ def _say(
         for name, why in cases.items():
             console.print(f"{server} {name} is not as it claims: {why}", markup=False, highlight=False)
     return 1 if any(untrue.values()) else 0
+
+
+def _say_layers(found: dict[str, dict[str, list[Judged]]]) -> int:
+    report.print_layers(found, _console())
+    return 0 if all(report.caught(judged) for each in found.values() for judged in each.values()) else 1
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -85,21 +102,42 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--statements", type=int, default=attacker.STATEMENTS, help="of each oracle")
     parser.add_argument("--seed", type=int, default=attacker.SEED, help="of the attacker's secrets")
+    parser.add_argument("--without", choices=list(layers.LAYERS), help="switch this layer off")
+    parser.add_argument("--layers", action="store_true", help="switch off each layer in turn")
     return parser.parse_args(arguments)
 
 
 def run_on(
-    version: int, corpus: Corpus, chosen: Sequence[Case], policy: Policy | None = None
+    version: int,
+    corpus: Corpus,
+    chosen: Sequence[Case],
+    policy: Policy | None = None,
+    without: str | None = None,
 ) -> list[Judged]:
     """Judge cases through a gateway before one server."""
+    with world.served(version, corpus) as server, _gateway(server, without) as gateway:
+        return list(through(server, gateway, chosen, policy))
+
+
+def without_each(version: int, corpus: Corpus, chosen: Sequence[Case]) -> dict[str, list[Judged]]:
+    """What comes through a gateway without each layer, of the cases that need it."""
+    found = {}
     with world.served(version, corpus) as server:
-        directory = processes.scratch_directory("leaks-gw")
-        gateway = LeakGateway(server, directory / "gateway", policies_of(corpus))
-        try:
-            return list(through(server, gateway, chosen, policy))
-        finally:
-            gateway.stop()
-            shutil.rmtree(directory, ignore_errors=True)
+        for name, layer in layers.LAYERS.items():
+            with _gateway(server, name) as gateway:
+                found[name] = list(through(server, gateway, corpora.select(chosen, layer.only)))
+    return found
+
+
+@contextlib.contextmanager
+def _gateway(server: LeakServer, without: str | None) -> Iterator[LeakGateway]:
+    directory = processes.scratch_directory("leaks-gw")
+    gateway = LeakGateway(server, directory / "gateway", policies_of(server.corpus), without=without)
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def run_directly(version: int, corpus: Corpus, chosen: Sequence[Case]) -> tuple[list[Judged], dict[str, str]]:

@@ -76,13 +76,12 @@ class Corpus:
 
 
 def load(directory: Path = CORPUS) -> Corpus:
-    """Read a corpus: postgres.yaml, schema.sql, twin.sql, labels.yaml."""
-    written = _yaml(directory / "postgres.yaml")
+    """Read a corpus: postgres.yaml, narrows.yaml where there is one, schema.sql, twin.sql, labels.yaml."""
+    written = [_yaml(path) for path in (directory / "postgres.yaml", *directory.glob("narrows.yaml"))]
     labels = _yaml(directory / "labels.yaml")
-    user = written.get("default_user", "app")
     return Corpus(
         directory,
-        tuple(_case(row, user) for row in written["cases"]),
+        tuple(_case(row, each.get("default_user", "app")) for each in written for row in each["cases"]),
         labels["labels"],
         tuple(_qualified(name) for name in labels.get("trusted_functions") or ()),
     )

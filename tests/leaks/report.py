@@ -97,6 +97,29 @@ def print_table(results: Mapping[str, Sequence[Judged]], console: Console) -> No
     console.print(table)
 
 
+def caught(judged: Sequence[Judged]) -> dict[str, list[str]]:
+    """Category -> the cases of it that leak or take effect."""
+    found: dict[str, list[str]] = {}
+    for each in judged:
+        if {Fault.LEAK, Fault.EFFECT} & set(each.faults):
+            found.setdefault(each.case.category, []).append(each.case.id)
+    return found
+
+
+def print_layers(found: Mapping[str, Mapping[str, Sequence[Judged]]], console: Console) -> None:
+    """What notices that a layer is off: categories, how many of their cases, and which."""
+    table = Table(title="what comes through without each layer", show_lines=True)
+    for name in ("PostgreSQL", "without", "is caught by", "cases"):
+        table.add_column(name)
+    for server, layers in found.items():
+        for layer, judged in layers.items():
+            by_category = caught(judged)
+            words = ", ".join(f"{name} {len(ids)}" for name, ids in by_category.items())
+            ids = " ".join(each for category in by_category.values() for each in category)
+            table.add_row(server, layer, words or "nothing", ids)
+    console.print(table)
+
+
 def print_faults(results: Mapping[str, Sequence[Judged]], console: Console) -> None:
     """Every failed case with what shows it, and every difference that was explained away."""
     for server, judged in results.items():

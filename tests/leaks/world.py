@@ -15,6 +15,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -28,8 +29,9 @@ import yaml
 from tests.leaks.cases import Case, Corpus, Place
 from tests.leaks.client import Direct, Door, ThroughGateway
 from tests.leaks.judge import Policy, Ran, Runs
-from tests.leaks.run import run
+from tests.leaks.run import Outside, run
 from tests.servers import postgres, processes
+from tests.servers.fetch import PROJECT
 from tests.servers.gateway import NARROWS, Gateway
 from tests.servers.postgres import Postgres
 
@@ -111,6 +113,15 @@ class LeakServer:
 
     def place(self, database: str) -> Place:
         return Place(database, self.server.port, self.sockets)
+
+    def outside(self, database: str) -> Outside:
+        """The server itself, for what a case needs of it beside its own connections."""
+
+        def admin(text: str) -> None:
+            with psycopg.connect(**self.server.parameters(database), autocommit=True) as connection:
+                connection.execute(text.encode())
+
+        return Outside(self.oid_of, admin)
 
     def oid_of(self, signature: str) -> int:
         """The same in every copy."""
@@ -287,16 +298,22 @@ when { resource is Function && [TRUSTED].contains(resource.name) };
 class LeakGateway:
     """`narrows serve` before a server; `told` gives it the databases of the next batch.
 
-    `connection` is laid over what the connection is configured with.
+    `connection` is laid over what the connection is configured with; `without` names a layer that is switched off.
     """
 
     def __init__(
-        self, server: LeakServer, directory: Path, policies: Path, connection: Mapping[str, Any] | None = None
+        self,
+        server: LeakServer,
+        directory: Path,
+        policies: Path,
+        connection: Mapping[str, Any] | None = None,
+        without: str | None = None,
     ) -> None:
         self.server = server
         self.directory = directory
         self._policies = policies
         self._connection = connection or {}
+        self._without = without
         self._running: processes.Running | None = None
         self._tokens: dict[Policy, dict[str, tuple[str, str]]] = {}
         self._port = processes.free_port()
@@ -340,9 +357,9 @@ class LeakGateway:
     def _launch(self) -> processes.Running:
         socket = self.directory / "state" / "control.sock"
         running = processes.start(
-            [NARROWS, "serve", "--config", str(self.directory)],
+            [*_program(self._without), "serve", "--config", str(self.directory)],
             self.directory.parent / "gateway.log",
-            environment=self._environment,
+            environment=self._environment | ({"PYTHONPATH": str(PROJECT)} if self._without else {}),
         )
         running.wait_until(lambda: socket.exists() and processes.accepts(self._port), "narrows serve", 60)
         return running
@@ -433,6 +450,11 @@ class LeakGateway:
         return yaml.dump(text, Dumper=dumper, sort_keys=False)
 
 
+def _program(without: str | None) -> list[str]:
+    """narrows, or narrows without one of its layers."""
+    return [NARROWS] if without is None else [sys.executable, "-m", "tests.leaks.served_without", without]
+
+
 def _principal(user: str, policy: Policy) -> str:
     return user if policy is Policy.DEFAULT else f"{user}-{policy}"
 
@@ -465,7 +487,7 @@ class Runner:
     def _run(self, case: Case, door: Door, twin: str) -> Ran:
         database = self._copies.take(twin)
         try:
-            reply = run(case, door, self._server.place(database), self._server.oid_of)
+            reply = run(case, door, self._server.place(database), self._server.outside(database))
             return Ran(reply, database, self._server.has_effect(case, database))
         finally:
             self._copies.give_back(database, twin, self._server.is_unchanged(case, database, twin))
