@@ -10,7 +10,7 @@ ARGS ?=
 # Two cores run two servers at once well; more workers only wait for each other.
 WORKERS ?= 2
 
-.PHONY: help install system demo test check pure e2e soak bench leaks format lock clean
+.PHONY: help install system demo test check pure e2e soak bench leaks drivers format lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench: system ## ratios to a direct connection and to pgbouncer in one run
 
 leaks: system ## the leak corpus over the wire
 	@$(BIN)/python -m tests.leaks $(ARGS)
+
+drivers: system ## the own suites of psycopg, asyncpg and SQLAlchemy, directly and through narrows
+	@$(BIN)/python -m tests.drivers $(ARGS)
 
 format: install ## format and mend what can be mended
 	$(BIN)/ruff format .
