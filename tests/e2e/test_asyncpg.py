@@ -186,10 +186,12 @@ async def test_reset_and_pool(world: World) -> None:
 
 
 async def test_listeners(world: World, connection: Any) -> None:
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    await connection.add_listener("tick", lambda _c, _pid, channel, _payload: heard.put_nowait(channel))
+    """Who notified is said by the number that its own client knows."""
+    heard: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    await connection.add_listener("tick", lambda _c, pid, channel, _payload: heard.put_nowait((pid, channel)))
     other = await asyncpg.connect(**_arguments(world, "dev"))
+    assert other.get_server_pid() == await other.fetchval("select pg_backend_pid()")
     await other.execute("notify tick")
     await other.close()
-    assert await asyncio.wait_for(heard.get(), 5) == "tick"
+    assert await asyncio.wait_for(heard.get(), 5) == (other.get_server_pid(), "tick")
     await connection.remove_listener("tick", lambda *_: None)

@@ -50,6 +50,9 @@ from narrows.wire.postgres.cancel import CancelKeys
 _APPLICATION_BYTES = 63
 """PostgreSQL cuts application_name there."""
 
+_WORKER = 0
+"""This process, of those that serve one gateway."""
+
 _UNREADABLE = "the target's schema could not be read after it changed"
 
 log = structlog.get_logger(__name__)
@@ -119,10 +122,9 @@ class PostgresFront:
 
     def cancel(self, pid: int, key: bytes) -> None:
         """A CancelRequest: passed to its session where the key is genuine, else ignored."""
-        found = self._cancel_keys.open(pid, key)
-        driver = self.sessions.by_number(found[1]) if found else None
-        if driver is not None:
-            driver.cancel()
+        for number, driver in self.sessions.by_pid(pid):
+            if self._cancel_keys.fits(key, pid, _WORKER, number):
+                driver.cancel()
 
     # -- admission
 
@@ -216,7 +218,8 @@ class PostgresFront:
             upstream.conduit.abort()
             raise
         number = self.sessions.take_number()
-        pid, key = self._cancel_keys.mint(0, number, wanted.protocol_minor)
+        pid = number if upstream.pid is None else upstream.pid
+        key = self._cancel_keys.mint(pid, _WORKER, number, wanted.protocol_minor)
         context = Context(
             view=self.targets.view(await self.targets.keeper.get(place)),
             labels=self.config.now.labels,
@@ -266,13 +269,13 @@ class Admitted:
                     self._session, self._machine, client, self._upstream.conduit, services, tasks.create_task
                 )
                 services.driver = driver
-                front.sessions.add(self._number, driver)
+                front.sessions.add(self.pid, self._number, driver)
                 driver.start(first)
                 await driver.ended
         finally:
             if driver is not None:
                 driver.stop("the gateway stopped")
-                front.sessions.remove(self._number, driver)
+                front.sessions.remove(self.pid, self._number, driver)
             front.metrics.sessions.labels(connection).dec()
             front.targets.keeper.release(self._place)
 

@@ -25,12 +25,13 @@ class Limits:
 
 
 class Sessions:
-    """Sessions by id, and by the number inside their cancel key."""
+    """Sessions by id, and by what stands in their cancel key: the target's process id and a number of our own."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._drivers: dict[str, SessionDriver] = {}
         self._by_number: dict[int, SessionDriver] = {}
+        self._numbers: dict[int, list[int]] = {}
         self._per_principal: Counter[str] = Counter()
         self._next_number = 1
 
@@ -54,21 +55,26 @@ class Sessions:
         self._next_number = number % 0x3FFFFF + 1
         return number
 
-    def add(self, number: int, driver: SessionDriver) -> None:
+    def add(self, pid: int, number: int, driver: SessionDriver) -> None:
         self._drivers[driver.session.id] = driver
         self._by_number[number] = driver
+        self._numbers.setdefault(pid, []).append(number)
         self._per_principal[driver.session.principal.id] += 1
 
-    def remove(self, number: int, driver: SessionDriver) -> None:
+    def remove(self, pid: int, number: int, driver: SessionDriver) -> None:
         self._drivers.pop(driver.session.id, None)
         self._by_number.pop(number, None)
+        self._numbers[pid].remove(number)
+        if not self._numbers[pid]:
+            del self._numbers[pid]
         principal = driver.session.principal.id
         self._per_principal[principal] -= 1
         if self._per_principal[principal] <= 0:
             del self._per_principal[principal]
 
-    def by_number(self, number: int) -> SessionDriver | None:
-        return self._by_number.get(number)
+    def by_pid(self, pid: int) -> list[tuple[int, SessionDriver]]:
+        """Number and session of each that this is the process id of: targets number their own."""
+        return [(number, self._by_number[number]) for number in self._numbers.get(pid, ())]
 
     def get(self, session_id: str) -> SessionDriver | None:
         return self._drivers.get(session_id)
