@@ -22,7 +22,7 @@ from tests.drivers.outcome import Outcomes
 from tests.drivers.suites import Suite
 from tests.drivers.world import Door
 
-LIMIT_S = 1500
+LIMIT_S = 3600
 """For one run of a suite."""
 TEST_LIMIT_S = 300
 SAY_EVERY_S = 15
