@@ -29,10 +29,6 @@ class Difference:
     through: Outcome
 
     @property
-    def file(self) -> str:
-        return self.direct.file or self.through.file
-
-    @property
     def said(self) -> str:
         """What the failing side said."""
         return self.through.message if self.through.kind is not Kind.PASSED else self.direct.message
@@ -141,5 +137,5 @@ def judge(ran: Ran, reasons: Sequence[Reason], suite: str, version: int, is_whol
 
 
 def suspect(ran: Ran, reasons: Sequence[Reason], suite: str, version: int) -> list[str]:
-    """The files of what is not explained."""
-    return sorted({each.file for each in judge(ran, reasons, suite, version).unexplained if each.file})
+    """The tests whose difference is not explained."""
+    return [each.test for each in judge(ran, reasons, suite, version).unexplained]

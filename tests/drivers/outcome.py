@@ -26,7 +26,6 @@ class Outcome:
     """One test, one way."""
 
     kind: Kind
-    file: str = ""
     message: str = ""
 
 
@@ -69,4 +68,4 @@ def _outcome(case: ElementTree.Element) -> Outcome:
         if child.tag in _KINDS:
             kind = min(kind, _KINDS[child.tag], key=_WORST.index)
             messages += [child.get("message", ""), child.text or ""]
-    return Outcome(kind, case.get("file", ""), "\n".join(messages))
+    return Outcome(kind, "\n".join(messages))

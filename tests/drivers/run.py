@@ -1,7 +1,7 @@
 """One suite by both ways, at once: two servers, two runs of pytest, and what became of each test.
 
-A timing that differs on a loaded machine is no difference: files in which the two ways differ for no listed reason are
-run once more, one way after the other, and what they say then counts.
+A timing that differs on a loaded machine is no difference: tests that come out differently for no listed reason are run
+once more, one way after the other, and what they say then counts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Ran:
 
 
 Suspect = Callable[[Ran], Sequence[str]]
-"""The files in which something differs that is not accounted for."""
+"""The tests that differ and are not accounted for."""
 
 
 def run(place: Place, only: str | None, suspect: Suspect, say: Say) -> Ran:
@@ -71,18 +71,24 @@ def run(place: Place, only: str | None, suspect: Suspect, say: Say) -> Ran:
         started = {way: _start(place, way, door, only, place.suite.tests) for way, door in doors.items()}
         _await(place.suite, started, say)
         ran = Ran(*(outcome.read(_xml(place, way)) for way in Way))
-    files = suspect(ran)
-    return ran if not files else _again(place, only, ran, files, say)
+    tests = suspect(ran)
+    return _again(place, only, ran, tests, say) if tests else ran
 
 
-def _again(place: Place, only: str | None, ran: Ran, files: Sequence[str], say: Say) -> Ran:
-    say(f"{place.suite.name}: differences in {', '.join(files)}: once more")
+def _again(place: Place, only: str | None, ran: Ran, tests: Sequence[str], say: Say) -> Ran:
+    """Their files, and of these the tests of their names: a suite may make classes that pytest cannot be told of."""
+    say(f"{place.suite.name}: {len(tests)} differ: once more")
+    files = sorted({name.partition("::")[0] for name in tests})
+    names = " or ".join(sorted({name.rpartition("::")[2].partition("[")[0] for name in tests}))
+    chosen = f"({only}) and ({names})" if only else names
     found: list[Outcomes] = []
     with _doors(place) as doors:
         for way, before in zip(Way, (ran.direct, ran.through), strict=True):
-            _await(place.suite, {way: _start(place, way, doors[way], only, files)}, say)
-            kept = {name: each for name, each in before.items() if each.file not in files}
-            found.append(kept | outcome.read(_xml(place, way)))
+            _await(place.suite, {way: _start(place, way, doors[way], chosen, files)}, say)
+            after = outcome.read(_xml(place, way))
+            found.append(
+                {name: after.get(name, each) if name in tests else each for name, each in before.items()}
+            )
     return Ran(*found)
 
 
