@@ -4,7 +4,7 @@
 
 Rules for functions: of pg_catalog, written in C (internal) or SQL, every overload immutable or stable, callable
 from SQL (no internal or cstring arguments, no trigger or handler results), minus DENIED; plus VOLATILE.
-DENIED holds what reads tables or files, runs SQL, shows other sessions' statements or definitions that may
+DENIED holds what reads tables or files, runs SQL, shows other sessions' statements or queries that may
 carry constants, or acts; each of those that has a use has a row in `narrows/inspect/sql/functions.py`.
 """
 
@@ -26,15 +26,14 @@ DENIED = re.compile(
     |ts_stat|ts_rewrite
     |current_setting|set_config|pg_show_all_settings|pg_show_all_file_settings|pg_hba_file_rules
     |lo_.*|loread|lowrite
-    |pg_read_.*|pg_ls_.*|pg_stat_file|pg_current_logfile|pg_relation_filepath|pg_tablespace_location
-    |pg_get_viewdef|pg_get_functiondef|pg_get_function_sqlbody|pg_get_ruledef      # definitions carry constants
-    |pg_get_function_arg_default
+    |pg_read_.*|pg_ls_.*|pg_stat_file|pg_current_logfile|pg_relation_filepath
+    |pg_get_viewdef|pg_get_ruledef      # queries over tables, with what they compare with
     |pg_stat_get_activity|pg_stat_get_backend_activity|pg_prepared_statement|pg_cursor
     |pg_mcv_list_.*|pg_ndistinct_.*|pg_dependencies_.*
     |pg_get_replication_slots|pg_listening_channels
     |pg_event_trigger_.*|binary_upgrade_.*|pg_get_catalog_foreign_keys|pg_config|querytree
     |xpath_table|.*_typanalyze|.*sel|.*_support|.*_handler|.*_validator|.*_transfn|.*_finalfn|.*_final
-    |pg_available_extension.*|pg_extension_.*|pg_get_wal.*|pg_control_.*
+    |pg_extension_config_dump|pg_get_wal.*|pg_control_.*
     |current_query
     """,
     re.VERBOSE,

@@ -139,7 +139,7 @@ SELECT query FROM pg_stat_activity
 SELECT * FROM pg_stat_activity
 SELECT s FROM pg_stat_activity s
 SELECT definition FROM pg_views
-SELECT prosrc FROM pg_proc
+SELECT ev_action FROM pg_rewrite
 SELECT * FROM information_schema.views
 SELECT data FROM pg_largeobject
 SELECT lo_get(1)

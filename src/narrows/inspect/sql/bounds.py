@@ -113,8 +113,12 @@ def is_bounding(node: Node, scope: Scope) -> bool:
         each = (is_bounding(arg, scope) for arg in fields["args"])
         if fields["boolop"] == "AND_EXPR":
             return any(each)
-        return fields["boolop"] == "OR_EXPR" and all(each)
+        return all(each) if fields["boolop"] == "OR_EXPR" else _is_flag(fields["args"][0], scope)
     if type_ == "CurrentOfExpr":
+        return True
+    if type_ in ONE_OF_FEW:
+        return fields[ONE_OF_FEW[type_]] in FEW and _has_column(fields["arg"], scope)
+    if _is_flag(node, scope):
         return True
     if type_ == "SubLink":
         is_in = fields["subLinkType"] == "ANY_SUBLINK" and _has_column(fields.get("testexpr"), scope)
@@ -127,6 +131,16 @@ def is_bounding(node: Node, scope: Scope) -> bool:
         return False
     left, right = (_columns(fields[side], scope) for side in ("lexpr", "rexpr"))
     return bool(left or right) and not (left & right)
+
+
+ONE_OF_FEW = {"NullTest": "nulltesttype", "BooleanTest": "booltesttype"}
+FEW = frozenset({"IS_NULL", "IS_TRUE", "IS_FALSE", "IS_UNKNOWN"})
+"""What a column has few values for: backfills are bounded by `IS NULL`, sweeps by a flag."""
+
+
+def _is_flag(node: Node, scope: Scope) -> bool:
+    """A boolean column by itself."""
+    return "ColumnRef" in node and _has_column(node, scope)
 
 
 def _narrows(node: Node, scope: Scope) -> bool:

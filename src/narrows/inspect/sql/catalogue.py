@@ -25,6 +25,9 @@ RELATIONS: Mapping[tuple[str, str], int] = {
 }
 """(schema, name) -> the first major version that has it; 0 for all that are supported."""
 
+FIRST_USER_OID = 16384
+"""PostgreSQL's FirstNormalObjectId: below it is what initdb made."""
+
 ALL = frozenset({"*"})
 
 VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
@@ -39,18 +42,16 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
     "pg_stat_activity": frozenset({"query"}),
     "pg_prepared_statements": frozenset({"statement", "name"}),
     "pg_cursors": frozenset({"statement", "name"}),
-    # definitions
-    "pg_proc": frozenset({"prosrc", "prosqlbody", "probin", "proargdefaults", "proconfig"}),
+    # queries, with the constants that they compare with
     "pg_rewrite": frozenset({"ev_action", "ev_qual"}),
     "pg_views": frozenset({"definition"}),
     "pg_matviews": frozenset({"definition"}),
     "pg_rules": frozenset({"definition"}),
-    "pg_trigger": frozenset({"tgargs", "tgqual"}),
     # secrets and places outside
     "pg_authid": ALL,
     "pg_shadow": ALL,
-    "pg_user_mapping": ALL,
-    "pg_user_mappings": ALL,
+    "pg_user_mapping": frozenset({"umoptions"}),
+    "pg_user_mappings": frozenset({"umoptions"}),
     "pg_foreign_server": frozenset({"srvoptions"}),
     "pg_foreign_data_wrapper": frozenset({"fdwoptions"}),
     "pg_foreign_table": frozenset({"ftoptions"}),
@@ -63,8 +64,6 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
     "pg_aios": ALL,
     # information_schema
     "views": frozenset({"view_definition"}),
-    "routines": frozenset({"routine_definition"}),
-    "triggers": frozenset({"action_statement", "action_condition"}),
     "_pg_foreign_data_wrappers": ALL,
     "_pg_foreign_servers": ALL,
     "_pg_foreign_table_columns": ALL,
@@ -76,9 +75,10 @@ VALUE_COLUMNS: Mapping[str, frozenset[str]] = {
     "foreign_table_options": ALL,
     "user_mapping_options": ALL,
 }
-"""Columns of system relations that carry values, statements, definitions or secrets; `*` for all of them.
+"""Columns of system relations that carry values, statements, queries or secrets; `*` for all of them.
 
-Defaults, check constraints, row policies, index expressions and partition bounds are not here: psql's \\d shows them.
+Defaults, check constraints, row policies, index expressions, partition bounds, triggers and the sources of functions
+are not here: they are the schema, psql's \\d family shows them and pg_dump writes them down.
 """
 
 HOLDS_VALUES = listed(

@@ -65,11 +65,10 @@ BEHAVIOURS: dict[str, Behaviour] = {
     **_each(
         Does.SHOWS,
         """
-        pg_get_viewdef pg_get_functiondef pg_get_function_sqlbody pg_get_ruledef pg_get_function_arg_default
-        pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_cursor current_query
+        pg_get_viewdef pg_get_ruledef pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_cursor current_query
         pg_show_all_settings pg_config pg_get_replication_slots pg_listening_channels
         pg_mcv_list_items querytree pg_control_checkpoint pg_control_init pg_control_recovery pg_control_system
-        pg_lock_status pg_available_extensions pg_available_extension_versions pg_extension_update_paths
+        pg_lock_status
         """,
     ),
     **_acts(
@@ -77,7 +76,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         """
         pg_read_file pg_read_binary_file pg_read_file_old pg_stat_file pg_ls_dir pg_ls_logdir pg_ls_waldir
         pg_ls_tmpdir pg_ls_archive_statusdir pg_ls_replslotdir pg_ls_logicalmapdir pg_ls_logicalsnapdir
-        pg_ls_summariesdir pg_current_logfile pg_relation_filepath pg_tablespace_location lo_import lo_export
+        pg_ls_summariesdir pg_current_logfile pg_relation_filepath lo_import lo_export
         pg_hba_file_rules pg_ident_file_mappings pg_show_all_file_settings
         """,
         "connection",
@@ -159,13 +158,22 @@ def returns_set(overloads: tuple[Function, ...]) -> bool:
 
 
 def only_computes(overloads: tuple[Function, ...]) -> bool:
-    """Every overload belongs to an extension that only computes."""
-    return all(
+    """Every overload is information_schema's, or belongs to an extension that only computes."""
+    return all(_is_information_schemas(each) or _is_of_computing_extension(each) for each in overloads)
+
+
+def _is_information_schemas(function: Function) -> bool:
+    """As initdb made it: what it reads are the catalogs."""
+    is_made_by_initdb = function.oid < catalogue.FIRST_USER_OID
+    return is_made_by_initdb and function.schema == "information_schema" and function.volatility != "v"
+
+
+def _is_of_computing_extension(function: Function) -> bool:
+    return (
         function.extension in catalogue.COMPUTING_EXTENSIONS
         and function.name not in catalogue.RUNS_SQL
         and function.language in ("c", "internal", "sql")
         and (function.volatility in ("i", "s") or function.name in VOLATILE_COMPUTING)
-        for function in overloads
     )
 
 
@@ -173,7 +181,8 @@ VARYING = listed(
     """
     array_sample array_shuffle clock_timestamp currval gen_random_uuid lastval pg_blocking_pids
     pg_collation_actual_version pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn
-    pg_database_collation_actual_version pg_database_size pg_export_snapshot pg_indexes_size pg_is_in_recovery
+    pg_database_collation_actual_version pg_database_size pg_export_snapshot pg_get_sequence_data
+    pg_indexes_size pg_is_in_recovery
     pg_is_wal_replay_paused pg_jit_available pg_last_wal_receive_lsn pg_last_wal_replay_lsn
     pg_last_xact_replay_timestamp pg_notification_queue_usage pg_partition_ancestors pg_partition_tree
     pg_relation_size pg_safe_snapshot_blocking_pids pg_sequence_last_value pg_stat_clear_snapshot pg_table_size

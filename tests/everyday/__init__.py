@@ -1,0 +1,1 @@
+"""Everyday work by real tools, under a policy that protects."""

@@ -1,0 +1,2 @@
+select id as customer_id, name, vip
+from {{ source('shop', 'customers') }}
