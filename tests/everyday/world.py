@@ -42,8 +42,15 @@ class Door:
     @property
     def environment(self) -> dict[str, str]:
         """The same as PG* variables."""
-        given = {"PGDATABASE" if k == "dbname" else f"PG{k.upper()}": str(v) for k, v in self.parameters.items()}
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.database.server.directory), "LC_ALL": "C.UTF-8", **given}
+        given = {
+            "PGDATABASE" if k == "dbname" else f"PG{k.upper()}": str(v) for k, v in self.parameters.items()
+        }
+        return {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.database.server.directory),
+            "LC_ALL": "C.UTF-8",
+            **given,
+        }
 
     def run(
         self, command: Sequence[str], stdin: str = "", extra: Mapping[str, str] = {}, cwd: Path | None = None
@@ -112,7 +119,17 @@ def _loaded(server: Postgres) -> Database:
     """The corpus's schema, whose owner is the role that the work is done as."""
     database = server.create_database(NAME)
     psql = server.programs.path("psql")
-    command = [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(CORPUS / "schema.sql"), "-c", _CONSTANT_IN_A_VIEW]
+    command = [
+        psql,
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-f",
+        str(CORPUS / "schema.sql"),
+        "-c",
+        _CONSTANT_IN_A_VIEW,
+    ]
     processes.run(command, environment=server.environment(NAME))
     database.run(f"grant create, temporary on database {NAME} to {WHO}")
     _ = database.app, server.login(WHO)

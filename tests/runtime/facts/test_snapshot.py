@@ -283,6 +283,65 @@ async def test_a_locked_catalog_does_not_hold_us_for_ever(shop: Database) -> Non
         assert not queries.is_usable
 
 
+LOCKED = """
+create table base (a int default 7, b int generated always as (a * 2) stored);
+create view over as select a from base;
+create view aside as select 1 as one;
+"""
+
+
+@pytest.mark.parametrize("lock", ["alter table base rename to other", "alter view over rename to other"])
+async def test_what_others_have_locked_is_not_waited_for(shop: Database, lock: str) -> None:
+    """Its holder may be waiting for this very reading."""
+    shop.run(LOCKED)
+    with shop.connect() as other:
+        other.execute("begin; " + lock)  # type: ignore[arg-type]
+        async with queries_of(shop) as queries:
+            first = await read(queries)
+            assert first.snapshot.by_name["public", "over"].definition is None
+            assert first.snapshot.by_name["public", "aside"].definition == " SELECT 1 AS one"
+            other.execute("rollback")
+            second = await read(queries, first)
+    assert second.snapshot.by_name["public", "over"].definition
+    assert second.snapshot.id != first.snapshot.id
+
+
+async def test_a_locked_tables_generated_columns_come_from_all_that_it_has(shop: Database) -> None:
+    shop.run(LOCKED)
+    with shop.connect() as other:
+        other.execute("begin; lock table base")
+        base = (await snapshot_of(shop)).by_name["public", "base"]
+    assert [column.default for column in base.columns] == [None, '"a", "b"']
+
+
+async def test_what_was_known_of_a_locked_relation_is_kept_while_it_is_the_same(shop: Database) -> None:
+    shop.run(LOCKED)
+    async with queries_of(shop) as queries:
+        before = await read(queries)
+        with shop.connect() as other:
+            other.execute("begin; lock table base")
+            shop.run("create table another (id int)")
+            known = await read(queries, before)
+            assert ("public", "another") in known.snapshot.by_name
+            for name in ("base", "over"):
+                assert known.snapshot.by_name["public", name] == before.snapshot.by_name["public", name]
+            assert await read(queries, known) is known
+
+
+async def test_what_a_locked_relation_was_is_not_kept_after_a_change(shop: Database) -> None:
+    """A view's query is another once what it names has another name."""
+    shop.run(LOCKED)
+    async with queries_of(shop) as queries:
+        before = await read(queries)
+        shop.run("alter table base rename column a to c")
+        with shop.connect() as other:
+            other.execute("begin; lock table base")
+            known = await read(queries, before)
+        assert known.snapshot.by_name["public", "over"].definition is None
+        again = await read(queries, known)
+    assert "c AS a" in (again.snapshot.by_name["public", "over"].definition or "")
+
+
 async def test_a_schema_that_changes_all_the_time_is_read_whole(shop15: Database) -> None:
     """Each reading is one transaction's view, or a clean failure."""
     stop = threading.Event()
@@ -314,7 +373,7 @@ async def test_a_schema_that_changes_all_the_time_is_read_whole(shop15: Database
     assert known
 
 
-@pytest.mark.parametrize("row", [("x",) * 12, ("1",), (None,) * 12])
+@pytest.mark.parametrize("row", [("x",) * 15, ("1",), (None,) * 15])
 async def test_catalogs_that_make_no_sense_are_a_clean_failure(row: tuple[str | None, ...]) -> None:
     async with stub.started() as server:
         usual = server.answer

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -45,13 +45,21 @@ class Section:
     names: list[str] = field(default_factory=list)
     head: Row = ()
     digest: bytes = b""
+    versions: dict[int, str] = field(default_factory=dict)
+    """Relation -> what changes with its definition and its columns' expressions."""
+    is_whole: bool = True
+    """False where something was exclusively locked, and what it is by definition is not known."""
 
 
 class Reading:
-    """Takes the rows of one section's statements, statement by statement."""
+    """Takes the rows of one section's statements, statement by statement.
 
-    def __init__(self, statements: tuple[str, ...]) -> None:
+    What is exclusively locked comes from the section as it was read before, if it is still the same.
+    """
+
+    def __init__(self, statements: tuple[str, ...], before: Section | None = None) -> None:
         self.section = Section()
+        self._before = before or Section()
         self._statements = statements
         self._types: dict[int, str] = {}
         self._hash = hashlib.sha256()
@@ -61,7 +69,7 @@ class Reading:
         name = self._statements[statement]
         try:
             row = read_row(payload)
-            self._hash.update(payload[: -len(row[-1] or "")] if name == "relations" else payload)
+            self._hash.update(payload[: -_undigested(row)] if name == "relations" else payload)
             _TAKERS[name](self, row)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ProtocolError(
@@ -77,7 +85,8 @@ class Reading:
         self._types[int(oid)] = sys.intern(name)
 
     def _take_relation(self, row: Row) -> None:
-        oid, schema, name, kind, owner, parents, definition, triggers, rules, columns, keys, _, rows = row
+        oid, schema, name, kind, owner, parents, definition, triggers, rules, columns, keys, *rest = row
+        _, is_blocked, version, rows = rest
         relation = Relation(
             oid=int(_text(oid)),
             schema=sys.intern(_text(schema)),
@@ -92,7 +101,28 @@ class Reading:
             rules=tuple(json.loads(rules)) if rules else (),
             keys=tuple([tuple(key) for key in json.loads(keys)]) if keys else (),
         )
+        self.section.versions[relation.oid] = _text(version)
+        if is_blocked == "t":
+            relation = self._blocked(relation)
         self.section.relations[relation.oid] = relation
+
+    def _blocked(self, relation: Relation) -> Relation:
+        """A relation that is exclusively locked, as it was; where that is not known, nothing of it is clean."""
+        oid, before = relation.oid, self._before
+        old = before.relations.get(oid)
+        if old is not None and before.is_whole and before.versions.get(oid) == self.section.versions[oid]:
+            known = {column.attnum: column.default for column in old.columns}
+            columns = tuple([replace(each, default=known.get(each.attnum)) for each in relation.columns])
+            found = replace(relation, definition=old.definition, columns=columns)
+        else:
+            self.section.is_whole = False
+            every = ", ".join(f'"{each.name}"' for each in relation.columns)
+            columns = tuple(
+                [replace(each, default=every) if each.is_generated else each for each in relation.columns]
+            )
+            found = replace(relation, columns=columns)
+        self._hash.update(repr((found.definition, found.columns)).encode())
+        return found
 
     def _column(
         self, name: str, attnum: int, type_oid: int, is_generated: bool, default: str | None
@@ -130,6 +160,11 @@ class Reading:
 
     def _take_head(self, row: Row) -> None:
         self.section.head = row
+
+
+def _undigested(row: Row) -> int:
+    """The bytes of a relation's last two values, and of the length between them."""
+    return len((row[-2] or "").encode()) + 4 + len(row[-1] or "")
 
 
 _TAKERS: Mapping[str, Callable[[Reading, Row], None]] = {

@@ -17,10 +17,12 @@ from narrows.model.reason import Reason
 from narrows.model.refusal import Refusal
 from narrows.model.snapshot import Snapshot
 from narrows.runtime.facts.query import Queries, QueryFailed
-from narrows.runtime.facts.snapshot import Known, Place, read_snapshot
+from narrows.runtime.facts.snapshot import ATTEMPTS, Known, Place, read_snapshot
 from narrows.runtime.upstream import UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 OpenQueries = Callable[[Place], Awaitable[Queries]]
 
@@ -254,6 +256,14 @@ class SnapshotKeeper:
                 # Settings of roles changed: only a new session shows what they are now.
                 self._disconnect(entry)
                 known = None
+        for _ in range(ATTEMPTS - 1):
+            entry.queries = await self._open(entry.place)
+            try:
+                return await self._read_over(entry.queries, entry.place, known)
+            except QueryFailed as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+                self._disconnect(entry)
         entry.queries = await self._open(entry.place)
         return await self._read_over(entry.queries, entry.place, known)
 

@@ -2,7 +2,7 @@
 
 Laws: one reading is one transaction (repeatable read, read only, search_path empty, time-limited), sent as one
 text; rows are taken as they arrive within the conduit's byte budget, so that a schema of ten thousand tables
-does not stop the loop.
+does not stop the loop. A reading waits for nobody's lock: whoever holds one may be waiting for the reading.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ MINIMUM_VERSION = 140000
 """hash_record_extended of digest.sql is there since PostgreSQL 14."""
 ATTEMPTS = 3
 """Readings before we give up on a schema that changes while it is read."""
+LOCK_LIMIT_MS = 1000
+"""A lock that was taken after we looked for locks; the next reading sees it."""
 
 _BEGIN = "begin transaction isolation level repeatable read read only"
 _SAFE_PATH = "set local search_path = ''"
@@ -69,7 +71,8 @@ async def read_snapshot(
         old = _unchanged(known, numbers)
         if known and len(old) == len(catalog.SECTIONS):
             return known
-        numbers, fresh = await _read(queries, [name for name in catalog.SECTIONS if name not in old], limit_s)
+        names = [name for name in catalog.SECTIONS if name not in old]
+        numbers, fresh = await _read(queries, names, limit_s, known)
         # What was taken from `known` must still hold in the transaction that read the rest.
         if old.keys() <= _unchanged(known, numbers).keys():
             return _assemble(place, clock(), numbers, {**old, **fresh})
@@ -92,10 +95,11 @@ def _unchanged(known: Known | None, numbers: Numbers | None) -> dict[str, catalo
 
 
 async def _read(
-    queries: Queries, names: list[str], limit_s: float
+    queries: Queries, names: list[str], limit_s: float, known: Known | None
 ) -> tuple[Numbers, dict[str, catalog.Section]]:
     numbers: list[Numbers] = []
-    readings = {name: catalog.Reading(catalog.SECTIONS[name][0]) for name in names}
+    before = known.sections if known else {}
+    readings = {name: catalog.Reading(catalog.SECTIONS[name][0], before.get(name)) for name in names}
     takers: list[Callable[[bytes], None]] = [lambda row: numbers.append(read_row(row))]
     texts = [catalog.sql("digest")]
     for name, reading in readings.items():
@@ -112,8 +116,11 @@ def _taker(reading: catalog.Reading, number: int) -> Callable[[bytes], None]:
 
 
 def _transaction(texts: list[str], limit_s: float) -> str:
-    limit = f"set local statement_timeout = {int(limit_s * 1000)}"
-    return ";\n".join([_BEGIN, _SAFE_PATH, limit, *texts, _END])
+    limits = [
+        f"set local statement_timeout = {int(limit_s * 1000)}",
+        f"set local lock_timeout = {min(LOCK_LIMIT_MS, int(limit_s * 1000))}",
+    ]
+    return ";\n".join([_BEGIN, _SAFE_PATH, *limits, *texts, _END])
 
 
 def _assemble(
@@ -141,4 +148,7 @@ def _assemble(
         default_search_path=catalog.split_search_path(search_path or ""),
         role=role or "",
     )
-    return Known(snapshot, numbers, sections)
+    # What is not whole is read again whenever somebody asks, changed or not.
+    pairs = zip(catalog.SECTIONS, numbers, strict=True)
+    kept = tuple([number if sections[name].is_whole else None for name, number in pairs])
+    return Known(snapshot, kept, sections)

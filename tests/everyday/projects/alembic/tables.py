@@ -22,7 +22,12 @@ items = sa.Table(
     "items",
     METADATA,
     sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("place_id", sa.Integer, sa.ForeignKey("warehouse.places.id", name="item_place", ondelete="CASCADE"), nullable=False),
+    sa.Column(
+        "place_id",
+        sa.Integer,
+        sa.ForeignKey("warehouse.places.id", name="item_place", ondelete="CASCADE"),
+        nullable=False,
+    ),
     sa.Column("kind", KIND, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("facts", JSONB, server_default=sa.text("'{}'::jsonb"), nullable=False),

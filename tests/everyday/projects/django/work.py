@@ -42,7 +42,9 @@ Writer.objects.bulk_create(
     unique_fields=["name", "country"],
     update_fields=["is_active"],
 )
-print(Writer.objects.filter(is_active=False).annotate(low=Lower("name")).values_list("low", flat=True).count())
+print(
+    Writer.objects.filter(is_active=False).annotate(low=Lower("name")).values_list("low", flat=True).count()
+)
 print(Tag.objects.filter(book__isnull=True).delete())
 print(Book.objects.annotate(month=TruncMonth("printed_on")).values("month").annotate(Count("pk")).count())
 Book.objects.in_bulk([1, 2, 3])

@@ -13,7 +13,9 @@ def upgrade():
     op.create_table(
         "items",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-        sa.Column("place_id", sa.Integer, sa.ForeignKey("warehouse.places.id", name="item_place"), nullable=False),
+        sa.Column(
+            "place_id", sa.Integer, sa.ForeignKey("warehouse.places.id", name="item_place"), nullable=False
+        ),
         sa.Column("kind", KIND, nullable=False),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("facts", JSONB, server_default=sa.text("'{}'::jsonb"), nullable=False),

@@ -9,7 +9,12 @@ def upgrade():
     with op.get_context().autocommit_block():
         op.execute("ALTER TYPE warehouse.kind ADD VALUE IF NOT EXISTS 'spoilt'")
         op.create_index(
-            "items_facts", "items", ["facts"], schema="warehouse", postgresql_using="gin", postgresql_concurrently=True
+            "items_facts",
+            "items",
+            ["facts"],
+            schema="warehouse",
+            postgresql_using="gin",
+            postgresql_concurrently=True,
         )
     op.create_index(
         "items_ready", "items", ["title"], schema="warehouse", postgresql_where=sa.text("kind = 'ready'")

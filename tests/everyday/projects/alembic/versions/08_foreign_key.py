@@ -26,5 +26,11 @@ def downgrade():
     op.drop_constraint("one_of_a_title", "items", schema="warehouse")
     op.drop_constraint("item_place", "items", schema="warehouse")
     op.create_foreign_key(
-        "item_place", "items", "places", ["place_id"], ["id"], source_schema="warehouse", referent_schema="warehouse"
+        "item_place",
+        "items",
+        "places",
+        ["place_id"],
+        ["id"],
+        source_schema="warehouse",
+        referent_schema="warehouse",
     )

@@ -7,14 +7,24 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             "Author",
             [
-                ("id", models.BigAutoField(primary_key=True, serialize=False, auto_created=True, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        primary_key=True, serialize=False, auto_created=True, verbose_name="ID"
+                    ),
+                ),
                 ("full_name", models.CharField(max_length=60)),
             ],
         ),
         migrations.CreateModel(
             "Book",
             [
-                ("id", models.BigAutoField(primary_key=True, serialize=False, auto_created=True, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        primary_key=True, serialize=False, auto_created=True, verbose_name="ID"
+                    ),
+                ),
                 ("title", models.CharField(max_length=100)),
                 ("pages", models.IntegerField(null=True)),
                 ("author", models.ForeignKey("library.Author", models.CASCADE)),
@@ -23,7 +33,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             "Loan",
             [
-                ("id", models.BigAutoField(primary_key=True, serialize=False, auto_created=True, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        primary_key=True, serialize=False, auto_created=True, verbose_name="ID"
+                    ),
+                ),
                 ("book", models.ForeignKey("library.Book", models.CASCADE)),
                 ("since", models.DateTimeField(auto_now_add=True)),
             ],

@@ -9,7 +9,10 @@ class Migration(migrations.Migration):
         migrations.AddField("author", "country", models.CharField(max_length=2, default="NL")),
         migrations.AddField("author", "is_active", models.BooleanField(default=True)),
         migrations.AddField(
-            "book", "price", models.DecimalField(max_digits=8, decimal_places=2, default=Decimal("9.50")), False
+            "book",
+            "price",
+            models.DecimalField(max_digits=8, decimal_places=2, default=Decimal("9.50")),
+            False,
         ),
         migrations.AddField("book", "printed_on", models.DateField(null=True)),
     ]

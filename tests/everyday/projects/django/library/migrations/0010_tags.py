@@ -16,7 +16,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             "Tag",
             [
-                ("id", models.BigAutoField(primary_key=True, serialize=False, auto_created=True, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        primary_key=True, serialize=False, auto_created=True, verbose_name="ID"
+                    ),
+                ),
                 ("word", models.SlugField(unique=True)),
             ],
         ),
