@@ -17,7 +17,7 @@ insert into mart.by_customer as b (id, name, vip, orders, total) select id, name
     on conflict (id) do update set total = excluded.total, orders = b.orders + 1 where b.id > 1 returning b.id, b.total;
 insert into mart.rates values ('EUR', 2), ('CHF', 0.95) on conflict do nothing;
 insert into mart.facts (order_id, code, amount)
-    select o.id, (array['EUR', 'USD', 'GBP'])[1 + o.id % 3], o.amount from orders o where o.id <= 90;
+    select o.id, case o.id % 3 when 0 then 'EUR' when 1 then 'USD' else 'GBP' end, o.amount from orders o where o.id <= 90;
 merge into mart.facts f using (select id, amount from recent) r on f.order_id = r.id
     when matched and f.amount > 250 then delete
     when matched then update set amount = r.amount + 1, note = 'merged'

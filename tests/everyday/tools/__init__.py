@@ -1,0 +1,1 @@
+"""The tools that are not narrows' own, each where its own package manager puts it."""
