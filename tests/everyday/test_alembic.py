@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.everyday.world import Door, Done, World
+from tests.everyday.world import Done, Door, World
 
 PROJECT = Path(__file__).with_name("projects") / "alembic"
 
@@ -51,4 +51,3 @@ def test_autogenerate_writes_the_same_revision(world: World, tmp_path: Path) -> 
 def _alembic(door: Door, *arguments: str, project: Path = PROJECT) -> Done:
     command = [sys.executable, "-m", "alembic", "-c", str(project / "alembic.ini"), *arguments]
     return door.run(command, extra={"PYTHONDONTWRITEBYTECODE": "1"}, cwd=project)
-

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.everyday.world import Door, Done, World
+from tests.everyday.world import Done, Door, World
 
 PROJECT = Path(__file__).with_name("projects") / "dbt"
 CHANGES = """\
@@ -67,4 +67,3 @@ def _settled(text: str, place: Path) -> str:
 def _catalog(place: Path) -> Any:
     written = json.loads((place / "target" / "catalog.json").read_text())
     return written["nodes"] | written["sources"]
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.everyday.world import Door, Done, World
+from tests.everyday.world import Done, Door, World
 
 PROJECT = Path(__file__).with_name("projects") / "django"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.everyday.world import Door, Done, World
+from tests.everyday.world import Done, Door, World
 
 PROGRAM = Path(__file__).with_name("projects") / "jdbc" / "Metadata.java"
 MODES: dict[str, tuple[str, ...]] = {

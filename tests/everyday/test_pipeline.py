@@ -82,4 +82,3 @@ def test_temporary_tables_of_labelled_columns_are_used_like_any_other(world: Wor
     assert (through.stderr, direct.stderr) == ("", "")
     assert through.stdout == MASKED
     assert len(direct.stdout.splitlines()) == len(MASKED.splitlines())
-

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.e2e.test_psql import META
-from tests.everyday.world import Door, Done, World, without_keys
+from tests.everyday.world import Done, Door, World, without_keys
 
 SHOP_WORDS = {"open_tickets": "v_codes", "touch_order": "audit_row", "full_label": "get_ssn_atomic"}
 """What META names of the shop -> what the corpus has in its place."""

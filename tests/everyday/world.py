@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from narrows.journal.records import StatementRecord
 from tests.leaks.cases import CORPUS
 from tests.leaks.world import POLICIES
 from tests.servers import gateway, postgres, processes
@@ -103,7 +104,7 @@ class World:
         return [
             f"{entry.record.reason}: {entry.record.text}"
             for entry in self.gateway.journal()
-            if entry.kind == "statement" and entry.record.effect != "allow"
+            if isinstance(entry.record, StatementRecord) and entry.record.effect != "allow"
         ]
 
     def assert_same_is_left(self, *options: str) -> None:
@@ -159,7 +160,16 @@ def _loaded(server: Postgres) -> Database:
     """The corpus's schema, whose tables belong to the role that the work is done as."""
     server.create_database(_TEMPLATE)
     psql = server.programs.path("psql")
-    options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(CORPUS / "schema.sql"), "-c", _CONSTANT_IN_A_VIEW]
+    options = [
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-f",
+        str(CORPUS / "schema.sql"),
+        "-c",
+        _CONSTANT_IN_A_VIEW,
+    ]
     processes.run([psql, *options], environment=server.environment(_TEMPLATE))
     database = _create(server)
     _ = database.app, server.login(WHO)

@@ -46,7 +46,7 @@ class Section:
     head: Row = ()
     digest: bytes = b""
     versions: dict[int, str] = field(default_factory=dict)
-    """Relation -> what changes with its definition and its columns' expressions."""
+    """View -> what changes with its definition."""
     is_whole: bool = True
     """False where something was exclusively locked, and what it is by definition is not known."""
 
@@ -101,26 +101,26 @@ class Reading:
             rules=tuple(json.loads(rules)) if rules else (),
             keys=tuple([tuple(key) for key in json.loads(keys)]) if keys else (),
         )
-        self.section.versions[relation.oid] = _text(version)
+        if version is not None:
+            self.section.versions[relation.oid] = version
         if is_blocked == "t":
             relation = self._blocked(relation)
         self.section.relations[relation.oid] = relation
 
     def _blocked(self, relation: Relation) -> Relation:
-        """A relation that is exclusively locked, as it was; where that is not known, nothing of it is clean."""
-        oid, before = relation.oid, self._before
-        old = before.relations.get(oid)
-        if old is not None and before.is_whole and before.versions.get(oid) == self.section.versions[oid]:
-            known = {column.attnum: column.default for column in old.columns}
-            columns = tuple([replace(each, default=known.get(each.attnum)) for each in relation.columns])
-            found = replace(relation, definition=old.definition, columns=columns)
+        """A relation that is exclusively locked: a view as it was, where it is still the same; else what is sure."""
+        version = self.section.versions.get(relation.oid)
+        old = self._before.relations.get(relation.oid)
+        if version is not None and old is not None and version == self._before.versions.get(relation.oid):
+            found = replace(relation, definition=old.definition)
+            self.section.is_whole = self.section.is_whole and old.definition is not None
         else:
             self.section.is_whole = False
             every = ", ".join(f'"{each.name}"' for each in relation.columns)
-            columns = tuple(
-                [replace(each, default=every) if each.is_generated else each for each in relation.columns]
-            )
-            found = replace(relation, columns=columns)
+            columns = [
+                replace(each, default=every) if each.is_generated else each for each in relation.columns
+            ]
+            found = replace(relation, columns=tuple(columns))
         self._hash.update(repr((found.definition, found.columns)).encode())
         return found
 
@@ -130,8 +130,8 @@ class Reading:
         return Column(sys.intern(name), attnum, type_oid, self._types[type_oid], is_generated, default)
 
     def _take_function(self, row: Row) -> None:
-        oid, schema, name, kind, language, volatility, definer, returns_set = _texts(row[:-3])
-        extension, body, parameters = row[-3:]
+        oid, schema, name, kind, language, volatility, definer, returns_set = _texts(row[:-4])
+        extension, body, parameters, is_blocked = row[-4:]
         function = Function(
             oid=int(oid),
             schema=sys.intern(schema),
@@ -145,6 +145,7 @@ class Reading:
             body=body,
             parameters=tuple(json.loads(parameters)) if parameters else (),
         )
+        self.section.is_whole = self.section.is_whole and is_blocked != "t"
         key = (function.schema, name)
         self.section.functions[key] = (*self.section.functions.get(key, ()), function)
 

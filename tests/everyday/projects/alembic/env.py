@@ -9,7 +9,7 @@ from tables import METADATA
 SCHEMA = "warehouse"
 
 
-def _own(name, kind, parents):  # noqa: ANN001, ANN202
+def _own(name, kind, parents):
     """Autogenerate looks at our schema alone, and not at partitions and views."""
     if kind == "schema":
         return name == SCHEMA

@@ -1,6 +1,6 @@
 -- Relations with OIDs from {low} to {high}, columns as JSON. The last two columns are not part of the digest.
--- What is exclusively locked is not deparsed, which would wait for the lock: b.is_blocked, and k.version, which
--- changes with every row of the catalogs that a definition or an expression is deparsed from.
+-- What is exclusively locked is not deparsed, which would wait for the lock: b.is_blocked, and v.version, which
+-- changes with every row of the catalogs that a view's query is deparsed from.
 with locked as materialized
     (select l.relation
      from pg_catalog.pg_locks l
@@ -20,15 +20,17 @@ select c.oid, n.nspname, c.relname, c.relkind, r.rolname,
        case when c.relkind in ('r', 'p', 'm') then u.keys end,
        case when c.reltuples > 0 then floor(log(c.reltuples)) else c.reltuples end,
        b.is_blocked,
-       pg_catalog.concat_ws(' ', c.xmin, k.version, v.version),
+       v.version,
        c.reltuples::int8
 from pg_catalog.pg_class c
      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      left join pg_catalog.pg_roles r on r.oid = c.relowner
      left join lateral
-         (select w.xmin::text || ' ' ||
-                 pg_catalog.sum(pg_catalog.hash_record_extended(row(d.refobjid, d.refobjsubid, s.xmin, o.xmin, a.xmin), 0))
-                     as version,
+         (select pg_catalog.concat_ws(' ', c.xmin, w.xmin,
+                     pg_catalog.sum(pg_catalog.hash_record_extended(
+                         row(d.refobjid, d.refobjsubid, s.xmin, o.xmin, a.xmin), 0)),
+                     (select pg_catalog.sum(pg_catalog.hash_record_extended(row(a.attnum, a.xmin), 0))
+                      from pg_catalog.pg_attribute a where a.attrelid = c.oid)) as version,
                  pg_catalog.bool_or(d.refobjid in (select relation from locked)) as is_blocked
           from pg_catalog.pg_rewrite w
                join pg_catalog.pg_depend d
@@ -45,8 +47,7 @@ from pg_catalog.pg_class c
          (select pg_catalog.json_agg(pg_catalog.json_build_array(
                      a.attname, a.attnum, a.atttypid::int8, a.attgenerated <> '',
                      case when not b.is_blocked then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end)
-                 order by a.attnum) as columns,
-                 pg_catalog.sum(pg_catalog.hash_record_extended(row(a.attnum, a.xmin, d.xmin), 0)) as version
+                 order by a.attnum) as columns
           from pg_catalog.pg_attribute a
                left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) k on c.relkind not in ('i', 'I')
