@@ -1,13 +1,14 @@
 """Relations as one session has made or changed them, where nobody else sees them so yet.
 
 Laws: a temporary relation lives here until it is dropped or the session ends; a permanent one until the snapshot
-has been read again; what is not known of it is unknown, never clean.
+has been read again; what is not known of it is unknown, never clean; there is a limit to how much is kept.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from narrows.model.resource import Resource
@@ -17,6 +18,10 @@ CLEAN: Taint = frozenset()
 TEMP = "pg_temp"
 Name = tuple[str, str]
 """(schema, relation); `pg_temp` for every temporary one."""
+
+MAX_RELATIONS = 1_000
+MAX_COLUMNS = 10_000
+"""Of all of them together. Code that nobody sees may write to each: ten milliseconds at this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,9 @@ class Column:
     """It is made of the others, whenever they are written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Overlaid:
-    """One relation."""
+    """One relation; its hash is made once, for it is asked for whenever any other changes."""
 
     columns: tuple[Column, ...] = ()
     rest: Taint | None = None
@@ -46,6 +51,16 @@ class Overlaid:
     """False where code that nobody sees may have replaced it."""
     is_linked: bool = False
     """A view, a parent or a child: what is written to another of the session's relations may show in it."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.columns, self.rest, self.is_gone, self.is_sure))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
 
     @property
     def taint(self) -> Taint:
@@ -73,16 +88,23 @@ class Overlaid:
         listed = {column.name for column in self.columns}
         others = everywhere.union(*(taint for name, taint in written.items() if name not in listed))
         rest = self.rest if self.rest is None and not others else (self.rest or CLEAN) | others
-        return replace(self, columns=columns, rest=rest)
+        is_same = rest == self.rest and all(map(operator.is_, columns, self.columns))
+        return self if is_same else replace(self, columns=columns, rest=rest)
 
     def doubted(self, anything: Taint) -> Overlaid:
         """The same after code that nobody sees: it may have filled or replaced it."""
-        columns = tuple(replace(each, taint=each.taint | anything, is_same=False) for each in self.columns)
-        return replace(self, columns=columns, rest=(self.rest or CLEAN) | anything, is_sure=False)
+        return replace(
+            self,
+            columns=tuple(_with_taint(each, anything) for each in self.columns),
+            rest=(self.rest or CLEAN) | anything,
+            is_sure=False,
+        )
 
 
 def _with_taint(column: Column, taint: Taint) -> Column:
-    return replace(column, taint=column.taint | taint, is_same=False) if taint else column
+    if not taint or (taint <= column.taint and not column.is_same):
+        return column
+    return Column(column.name, column.taint | taint, is_generated=column.is_generated)
 
 
 GONE = Overlaid(is_gone=True)
@@ -92,34 +114,50 @@ GONE = Overlaid(is_gone=True)
 class Overlay:
     """All of them, by name; equal overlays are equal values."""
 
-    relations: frozenset[tuple[Name, Overlaid]] = frozenset()
+    relations: Mapping[Name, Overlaid] = field(default_factory=dict)
 
     @cached_property
-    def _by_name(self) -> dict[Name, Overlaid]:
-        return dict(self.relations)
+    def _hash(self) -> int:
+        return hash(frozenset(self.relations.items()))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"relations": self.relations}
+
+    @cached_property
+    def columns(self) -> int:
+        """How many all of them have."""
+        return sum(len(each.columns) for each in self.relations.values())
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.relations) > MAX_RELATIONS or self.columns > MAX_COLUMNS
 
     def get(self, schema: str, name: str) -> Overlaid | None:
-        return self._by_name.get((schema, name)) if self.relations else None
+        return self.relations.get((schema, name))
 
     def names(self, schema: str) -> frozenset[str]:
-        return frozenset(name for (of, name), _ in self.relations if of == schema)
+        return frozenset(name for of, name in self.relations if of == schema)
 
     def with_relation(self, schema: str, name: str, relation: Overlaid) -> Overlay:
-        return Overlay(self._without((schema, name)) | {((schema, name), relation)})
+        return Overlay({**self.relations, (schema, name): relation})
 
     def without(self, schema: str, name: str) -> Overlay:
-        return Overlay(self._without((schema, name)))
+        return self._only(lambda key, _: key != (schema, name))
 
     def with_written(self, name: str, written: Mapping[str, Taint]) -> Overlay:
         """After values with these taints were stored in a temporary relation: in it, and in whatever is linked."""
         anything = {"?": CLEAN.union(*written.values())}
-
-        def after(key: Name, each: Overlaid) -> Overlaid:
+        changed: dict[Name, Overlaid] = {}
+        for key, each in self.relations.items():
             if key == (TEMP, name):
-                return each.with_written(written)
-            return each.with_written(anything) if each.is_linked else each
-
-        return Overlay(frozenset((key, after(key, each)) for key, each in self.relations))
+                changed[key] = each.with_written(written)
+            elif each.is_linked:
+                changed[key] = each.with_written(anything)
+        is_same = all(self.relations[key] is each for key, each in changed.items())
+        return self if is_same else Overlay({**self.relations, **changed})
 
     def at_commit(self) -> Overlay:
         """What outlasts the transaction; permanent relations stay until the snapshot knows them."""
@@ -133,15 +171,11 @@ class Overlay:
         return self._only(lambda key, _: key[0] == TEMP)
 
     def _only(self, is_kept: Callable[[Name, Overlaid], bool]) -> Overlay:
-        if not self.relations:
-            return self
-        return Overlay(frozenset((key, each) for key, each in self.relations if is_kept(key, each)))
+        kept = {key: each for key, each in self.relations.items() if is_kept(key, each)}
+        return self if len(kept) == len(self.relations) else Overlay(kept)
 
     def doubted(self, anything: Taint) -> Overlay:
-        return Overlay(frozenset((key, each.doubted(anything)) for key, each in self.relations))
-
-    def _without(self, name: Name) -> frozenset[tuple[Name, Overlaid]]:
-        return frozenset((key, each) for key, each in self.relations if key != name)
+        return Overlay({key: each.doubted(anything) for key, each in self.relations.items()})
 
 
 EMPTY = Overlay()
