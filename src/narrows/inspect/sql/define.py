@@ -5,7 +5,7 @@ Law: whatever would take a label off a column (renaming, moving, detaching) is r
 
 from __future__ import annotations
 
-from narrows.inspect.sql import alterations, guards, overlays, query, relations, sources
+from narrows.inspect.sql import alterations, expression, guards, overlays, query, relations, sources, watchers
 from narrows.inspect.sql.analysis import Kind
 from narrows.inspect.sql.data import listed
 from narrows.inspect.sql.draft import Draft, Handler
@@ -53,6 +53,8 @@ def _create_relation(draft: Draft, fields: Node) -> None:
     }
     scope = Scope()
     scope.sources.append(make_source(fields["relation"]["relname"], guards.open_shape(columns)))
+    for parent in fields.get("inhRelations", ()):  # its columns are the table's, with what they bear
+        scope.sources += scope_of(draft.gather, parent["RangeVar"]).sources
     rest = {name: each for name, each in fields.items() if name not in ("relation", "inhRelations")}
     sweep(draft.gather, "CreateStmt", rest, scope)
     for element in fields.get("tableElts", ()):
@@ -84,8 +86,7 @@ def create_index(draft: Draft, fields: Node) -> None:
     draft.changes |= {fields["idxname"]} if "idxname" in fields else set()
     draft.has_own_transaction = bool(fields.get("concurrent"))
     draft.is_doubtful = False
-    rest = {name: each for name, each in fields.items() if name != "relation"}
-    sweep(draft.gather, "IndexStmt", rest, scope_of(draft.gather, fields["relation"]))
+    watchers.index(draft, fields, scope_of(draft.gather, fields["relation"]))
 
 
 def create_sequence(draft: Draft, fields: Node) -> None:
@@ -115,6 +116,7 @@ def alter_table(draft: Draft, fields: Node) -> None:
             _partner(draft, command["def"])
         sweep(draft.gather, "AlterTableCmd", {"def": command["def"]} if "def" in command else {}, scope)
     alterations.alter(draft, fields)
+    watchers.commands(draft, fields["relation"], [each["AlterTableCmd"] for each in fields["cmds"]])
 
 
 PARTNERS = listed(
@@ -217,6 +219,11 @@ def on_relation(field: str, type_: str) -> Handler:
 def statistics(draft: Draft, fields: Node) -> None:
     for each in fields["relations"]:
         need(draft, Action.ALTER, "OBJECT_TABLE", words_of(each))
+    scope = scope_of(draft.gather, fields["relations"][0].get("RangeVar"))
+    for each in fields.get("exprs", ()):
+        element = each["StatsElem"]
+        if "expr" in element:
+            draft.gather.filter(expression.evaluate(draft.gather, element["expr"], scope), "other")
 
 
 def refresh(draft: Draft, fields: Node) -> None:

@@ -160,6 +160,7 @@ class Gather:
             return
         spend(20 * len(taint))
         if target is not None and target.is_temp:
+            self.filter(taint, "other" if _is_watched(target, column) else "key")
             columns = self.written.setdefault(target.name, {})
             columns[column] = columns.get(column, CLEAN) | taint
             self.derive(taint)
@@ -175,6 +176,8 @@ class Gather:
         if lost or any(each not in self.index.labels for each in taint):
             names = ", ".join(sorted(lost)) or "unknown"
             raise undecided(f"values labelled {names} would be stored in {place}, which bears no such label")
+        if _is_watched(target, column):
+            self.filter(taint, "other")
         self.derive(taint)
 
     def labels_at(self, target: Found | None, column: str) -> frozenset[str]:
@@ -228,6 +231,15 @@ class Gather:
             else:
                 most = max(most, int(relation.rows_estimate))
         return min(most, self.limit) if self.limit > 0 else most
+
+
+def _is_watched(target: Found | None, column: str) -> bool:
+    """Whether what a value is decides if, or where, it is stored in a relation of the session's own making."""
+    if target is None or target.overlaid is None:
+        return False
+    columns = target.overlaid.columns
+    written = columns if column in ("?", "*") else [each for each in columns if each.name == column]
+    return any(each.is_watched for each in written) or any(each.is_generated for each in columns)
 
 
 def _path(column: Resource) -> tuple[str, ...]:

@@ -173,7 +173,8 @@ def _sweep_node(gather: Gather, type_: str, fields: Node, scope: Scope) -> None:
     if type_ in QUERIES:
         query.select_node(gather, {type_: fields}, scope)
     elif type_ in EXPRESSIONS:
-        expression.evaluate(gather, {type_: fields}, scope)
+        # What it looks at is told by what becomes of the definition.
+        gather.filter(expression.evaluate(gather, {type_: fields}, scope), "other")
     elif type_ == "RangeVar":
         for found in sources.lookup(gather, fields):
             gather.relation_mention(found)

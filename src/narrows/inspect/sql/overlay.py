@@ -34,6 +34,8 @@ class Column:
     """Each labelled value in it stands there unchanged."""
     is_generated: bool = False
     """It is made of the others, whenever they are written."""
+    is_watched: bool = False
+    """A constraint, an index or a partition's bound looks at it: whether and where a value is stored tells of it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ class Overlaid:
         kept = tuple(column for column in self.columns if column.name != added.name)
         return replace(self, columns=(*kept, added))
 
+    def watched(self, names: frozenset[str] | None) -> Overlaid:
+        """The same with something that looks at these columns; None is at any of them."""
+        columns = (
+            replace(each, is_watched=True) if names is None or each.name in names else each
+            for each in self.columns
+        )
+        return replace(self, columns=tuple(columns))
+
     def without_column(self, name: str) -> Overlaid:
         return replace(self, columns=tuple(column for column in self.columns if column.name != name))
 
@@ -104,7 +114,7 @@ class Overlaid:
 def _with_taint(column: Column, taint: Taint) -> Column:
     if not taint or (taint <= column.taint and not column.is_same):
         return column
-    return Column(column.name, column.taint | taint, is_generated=column.is_generated)
+    return replace(column, taint=column.taint | taint, is_same=False)
 
 
 GONE = Overlaid(is_gone=True)

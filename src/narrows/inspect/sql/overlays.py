@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from narrows.inspect.sql import effects as fx
-from narrows.inspect.sql import relations, sources
+from narrows.inspect.sql import relations, sources, watchers
 from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.names import Found, Nature
@@ -93,7 +93,8 @@ def of_definition(gather: Gather, fields: Node) -> Overlaid | None:
         each.setdefault(column.name, column)
     ends_at_commit = fields.get("oncommit") == "ONCOMMIT_DROP"
     is_linked = "inhRelations" in fields or "partspec" in fields
-    return Overlaid(tuple(each.values()), None, ends_at_commit, is_linked=is_linked)
+    made = Overlaid(tuple(each.values()), None, ends_at_commit, is_linked=is_linked)
+    return made.watched(watchers.of_table(fields))
 
 
 def column_of(definition: Node, everything: Taint) -> Column:
