@@ -11,6 +11,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .PHONY: help install system demo test check pure e2e soak bench leaks drivers format lock clean
+.PHONY: help install system demo test check pure e2e soak bench everyday leaks format lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,6 +48,9 @@ soak: system ## ten minutes of pgbench in three modes, with the memory measured 
 bench: system ## ratios to a direct connection and to pgbouncer in one run
 	@$(BIN)/python -m bench $(ARGS)
 
+everyday: system ## real tools at everyday work under the protecting policy: psql, pg_dump, pgjdbc, dbt, Django, Alembic
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/everyday $(ARGS)
+
 leaks: system ## the leak corpus over the wire
 	@$(BIN)/python -m tests.leaks $(ARGS)
 
@@ -57,9 +61,11 @@ format: install ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: install ## write requirements.lock anew from pyproject.toml (needs uv)
+lock: install ## write requirements.lock anew from pyproject.toml, and that of tests/everyday (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --extra dev --extra demo pyproject.toml -o requirements.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links tests/everyday/tools/requirements.in -o tests/everyday/tools/requirements.lock
 
 clean: ## remove what was installed or fetched
 	rm -rf $(VENV) .cache build dist src/*.egg-info

@@ -11,14 +11,18 @@ from sqlalchemy.schema import CreateTable
 
 from tests.everyday.world import Door, World
 
-_WITHOUT_TYPE = "ignore:Did not recognize type:sqlalchemy.exc.SAWarning"
-
 
 @contextmanager
 def _engine(door: Door) -> Iterator[sa.Engine]:
     given = dict(door.parameters)
-    address = (str(given[name]) for name in ("user", "password", "host"))
-    url = sa.URL.create("postgresql+psycopg", *address, int(given["port"]), str(given["dbname"]))
+    url = sa.URL.create(
+        "postgresql+psycopg",
+        given["user"],
+        given["password"],
+        given["host"],
+        given["port"],
+        given["dbname"],
+    )
     engine = sa.create_engine(
         url, connect_args={"sslmode": given["sslmode"], "sslrootcert": given["sslrootcert"]}
     )

@@ -1,10 +1,10 @@
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 
 revision = "05"
 down_revision = "04"
 
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 
 KIND = ENUM("raw", "ready", name="kind", schema="warehouse")
 

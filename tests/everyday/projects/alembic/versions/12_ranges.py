@@ -1,10 +1,9 @@
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSTZRANGE
 
 revision = "12"
 down_revision = "11"
-
-from sqlalchemy.dialects.postgresql import TSTZRANGE
 
 
 def upgrade():
