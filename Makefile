@@ -10,8 +10,7 @@ ARGS ?=
 # Two cores run two servers at once well; more workers only wait for each other.
 WORKERS ?= 2
 
-.PHONY: help install system demo test check pure e2e soak bench leaks drivers format lock clean
-.PHONY: help install system demo test check pure e2e soak bench everyday leaks format lock clean
+.PHONY: help install system demo check test noninterference everyday drivers soak bench leaks format lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -56,6 +55,9 @@ leaks: system ## the leak corpus over the wire
 
 drivers: system ## the own suites of psycopg, asyncpg and SQLAlchemy, directly and through narrows
 	@$(BIN)/python -m tests.drivers $(ARGS)
+
+noninterference: system ## random schemas and statements over twins that differ only in secrets (ARGS="--examples 20000")
+	@$(BIN)/python -m tests.noninterference $(ARGS)
 
 format: install ## format and mend what can be mended
 	$(BIN)/ruff format .
