@@ -129,7 +129,7 @@ def statement(*filters: dict[str, bool | int | str | frozenset[str]]) -> Stateme
     return Statement(Protocol.POSTGRES, "select", "", (table, *operations))
 
 
-UNCOUNTED = ("null", "join", "order", "group", "size", "key", "fallible")
+UNCOUNTED = ("null", "join", "order", "group", "view", "size", "key", "fallible")
 
 ASKED = [
     ((), 0),

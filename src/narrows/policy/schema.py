@@ -52,6 +52,7 @@ FILTER_KINDS = (
     "pattern",
     "order",
     "group",
+    "view",
     "size",
     "key",
     "fallible",

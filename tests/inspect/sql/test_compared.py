@@ -33,6 +33,8 @@ def values(
     )
 
 
+SIZES = "".join(f", {each} size -1" for each in ("card", "dob", "email", "note", "phone", "ssn"))
+"""A plan shows how wide they are."""
 WHERE = "SELECT 1 FROM customers WHERE "
 
 CASES = [
@@ -83,7 +85,7 @@ CASES = [
         "ssn constant 2",
     ),
     ("UPDATE customers SET vip = true WHERE ssn IN ('a', 'b')", "ssn constant 2"),
-    ("EXPLAIN ANALYZE " + WHERE + "ssn IN ('a', 'b')", "ssn constant 2"),
+    ("EXPLAIN ANALYZE " + WHERE + "ssn IN ('a', 'b')", "ssn constant 2" + SIZES),
     ("DECLARE c CURSOR FOR " + WHERE + "ssn IN ('a', 'b')", "ssn constant 2"),
     # a recursive query is walked twice, and asks once
     (
@@ -134,7 +136,7 @@ BOUND = [
     (WHERE + "ssn LIKE ANY ($1) AND email = ANY ($2)", "ssn pattern 3, email constant 1"),
     (WHERE + "ssn = ANY ($7)", "ssn constant -1"),
     ("DECLARE c CURSOR FOR " + WHERE + "ssn = ANY ($1)", "ssn constant 3"),
-    ("EXPLAIN " + WHERE + "ssn = ANY ($1)", "ssn constant 3"),
+    ("EXPLAIN " + WHERE + "ssn = ANY ($1)", "ssn constant 3" + SIZES),
 ]
 
 
@@ -152,7 +154,7 @@ PREPARED = [
     ("EXECUTE p(string_to_array('a,b', ','))", "ssn constant -1"),
     ("EXECUTE p(NULL)", "ssn constant 2"),
     ("EXECUTE p", "ssn constant -1"),
-    ("EXPLAIN EXECUTE p('{a,b}')", "ssn constant 3"),
+    ("EXPLAIN EXECUTE p('{a,b}')", "ssn constant 3" + SIZES),
 ]
 
 

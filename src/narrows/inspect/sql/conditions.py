@@ -17,7 +17,7 @@ from narrows.inspect.sql.fields import CONSTANTS
 from narrows.inspect.sql.functions import Does
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
-from narrows.inspect.sql.scope import Scope
+from narrows.inspect.sql.scope import Cell, Scope
 from narrows.inspect.sql.tree import Node, strings, unwrap, walk
 
 KINDS: dict[str, str] = {
@@ -92,15 +92,22 @@ def condition(gather: Gather, node: Node, scope: Scope) -> None:
     elif type_ == "A_Expr":
         _comparison(gather, fields, scope)
     elif type_ == "NullTest" and "ColumnRef" in fields["arg"]:
-        gather.filter(expression.evaluate(gather, fields["arg"], scope), "null", compared.NOTHING)
+        cell = expression.column(gather, fields["arg"]["ColumnRef"], scope)
+        gather.filter(cell.taint, "null" if _is_plain(gather, cell) else "other", compared.NOTHING)
     elif type_ == "BooleanTest":
         condition(gather, fields["arg"], scope)
     elif type_ == "ColumnRef":
-        gather.filter(expression.column(gather, fields, scope).taint, "constant", compared.ONE, fields)
+        cell = expression.column(gather, fields, scope)
+        gather.filter(cell.taint, "constant" if _is_plain(gather, cell) else "other", compared.ONE, fields)
     elif type_ == "SubLink":
         _membership(gather, fields, scope)
     else:
         other(gather, expression.evaluate(gather, node, scope))
+
+
+def _is_plain(gather: Gather, cell: Cell) -> bool:
+    """Whether a column is what it says; one that was made of labelled values may be the answer to any question."""
+    return cell.is_same or not cell.taint <= gather.index.labels.keys() or cell.taint <= gather.index.made
 
 
 def other(gather: Gather, taint: Taint) -> None:
@@ -230,7 +237,7 @@ def _side(gather: Gather, node: Node, scope: Scope) -> Side:
     while "CollateClause" in node:
         node = node["CollateClause"]["arg"]
     if taint:
-        return Side(_labelled_form(gather, node), taint)
+        return Side(_labelled_form(gather, node, scope), taint)
     if "ColumnRef" in node:
         return Side(CLEAR, node=node["ColumnRef"])
     return SAME if _is_constant(gather, node) else CLEARLY
@@ -241,25 +248,25 @@ def _seen(side: Side, scope: Scope) -> Side:
     return side if side.node is None else Side(CLEAR, is_stored=_is_table_column(side.node, scope))
 
 
-def _labelled_form(gather: Gather, node: Node) -> str:
+def _labelled_form(gather: Gather, node: Node, scope: Scope) -> str:
     type_, fields = unwrap(node)
     if type_ == "ColumnRef":
-        return COLUMN
+        return COLUMN if _is_plain(gather, expression.column(gather, fields, scope)) else OTHER
     if type_ == "SubLink":
         is_value = fields["subLinkType"] == "EXPR_SUBLINK" and _gives_column(fields["subselect"])
         return COLUMN if is_value else OTHER
     if type_ == "FuncCall" and fields.get("args"):
-        return COLUMN if _is_folded(gather, fields) else PART
+        return COLUMN if _is_folded(gather, fields, scope) else PART
     return OTHER
 
 
-def _is_folded(gather: Gather, fields: Node) -> bool:
+def _is_folded(gather: Gather, fields: Node, scope: Scope) -> bool:
     """`lower(column)`; a second argument could cut away more than case and blanks."""
     words = strings(fields["funcname"])
     is_own = words[:-1] in ((), ("pg_catalog",)) and not gather.names.functions(words[-1], None)
-    return (
-        is_own and words[-1] in CASE_FOLDING and len(fields["args"]) == 1 and "ColumnRef" in fields["args"][0]
-    )
+    if not is_own or words[-1] not in CASE_FOLDING or len(fields["args"]) != 1:
+        return False
+    return _labelled_form(gather, fields["args"][0], scope) == COLUMN and "ColumnRef" in fields["args"][0]
 
 
 def _is_table_column(fields: Node, scope: Scope) -> bool:

@@ -14,7 +14,7 @@ from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found
 from narrows.inspect.sql.refused import undecided
 from narrows.inspect.sql.scope import Scope, Shape, make_source
-from narrows.inspect.sql.tree import Node
+from narrows.inspect.sql.tree import Node, strings
 from narrows.model.action import Action
 
 HANDLED = {
@@ -151,6 +151,8 @@ def _insert_rows(gather: Gather, found: Found, columns: list[str], shape: Shape)
             gather.write(found, name, shape.taint)
         return
     for index, (_, cell) in enumerate(shape.cells):
+        if not cell.is_same and not found.is_temp:  # NULL or not, it may be the answer to any question
+            gather.filter(cell.taint, "other")
         gather.write(found, names[index] if index < len(names) else "?", cell.taint)
 
 
@@ -164,7 +166,17 @@ def _assign(gather: Gather, targets: list[Node], found: Found, scope: Scope) -> 
         taint |= expression.evaluate_all(
             gather, [step for step in target.get("indirection", ()) if "String" not in step], scope
         )
+        if taint and not found.is_temp and not _is_kept(target["val"]):
+            gather.filter(taint, "other")
         gather.write(found, target["name"], taint)
+
+
+def _is_kept(node: Node) -> bool:
+    """A column as it stands, or in another spelling: nothing that could be the answer to a question."""
+    fields = node.get("FuncCall", {})
+    name = (strings(fields.get("funcname")) or ("",))[-1]
+    is_spelt = name in conditions.CASE_FOLDING and len(fields.get("args", ())) == 1
+    return "ColumnRef" in (fields["args"][0] if is_spelt else node)
 
 
 def _on_conflict(gather: Gather, fields: Node, found: Found, scope: Scope) -> None:

@@ -56,20 +56,20 @@ def is_total(name: str, args: list[Node], labelled: list[bool]) -> bool:
     rule = TOTAL.get(name)
     if rule is None:
         return name == "chr" and len(args) == 1 and _is_letter(args[0])
-    if rule == _COLUMN:
-        return all(
-            "ColumnRef" in arg for arg, is_labelled in zip(args, labelled, strict=False) if is_labelled
-        )
     if rule == "-":
         return True
-    if rule == _SIZE:
+    if rule in (_SIZE, _COLUMN):
         return False
     first = int(rule.strip("="))
     return not any(labelled[first - 1 : first if "=" in rule else None])
 
 
 def fails_for_size(name: str, args: list[Node], labelled: list[bool]) -> bool:
-    """Whether a call fails only for a value that is shorter than an index: it tells how long a column's value is."""
+    """Whether a call fails only for a value that is shorter than an index, or of another form: nobody chose which."""
+    if TOTAL.get(name) == _COLUMN:
+        return all(
+            "ColumnRef" in arg for arg, is_labelled in zip(args, labelled, strict=False) if is_labelled
+        )
     value = args[0] if args else {}
     while "TypeCast" in value:
         value = value["TypeCast"]["arg"]
@@ -98,7 +98,7 @@ def _is_empty(node: Node) -> bool:
 
 
 def cast(target: tuple[str, ...], source: str, value: Node) -> str | None:
-    """What kind of test a cast of a labelled value amounts to by failing for some; None where it never does.
+    """What kind of use a cast of a labelled value amounts to by failing for some; None where it never does.
 
     `source` is a column's type where it is known.
     """
@@ -106,7 +106,7 @@ def cast(target: tuple[str, ...], source: str, value: Node) -> str | None:
     if name in TEXTS or name in WIDER.get(source.partition("(")[0], frozenset()) or _fits(name, value):
         return None
     if "ColumnRef" in value and name not in NARROW:
-        return None
+        return "size"
     is_compared = name in ("int8", "bigint", "numeric") and _is_column_without(value)
     return "constant" if is_compared else "fallible"
 

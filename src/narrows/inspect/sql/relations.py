@@ -47,6 +47,7 @@ def _reached(gather: Gather, found: Found) -> dict[Resource, frozenset[str]]:
         gather.is_unknown = gather.is_unknown or look.is_unknown
         gather.has_secret_views = gather.has_secret_views or bool(look.reached) or look.is_unknown
         gather.hidden |= look.hidden
+        gather.filter(look.chosen_by, "view")
         reached |= look.reached
     return reached
 

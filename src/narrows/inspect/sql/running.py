@@ -168,6 +168,9 @@ def explain(draft: Draft, fields: Node) -> None:
     gather.is_derived = gather.is_derived and runs  # rows are counted then, and filtered ones too
     draft.returns_rows = True
     draft.outputs = (_plan_line(gather),)
+    gather.filter(
+        frozenset(gather.reached), "size"
+    )  # how wide values are, and how many, as the planner has it
     if runs:
         draft.effects += inner.effects
         draft.changes_schema = inner.changes_schema

@@ -15,6 +15,7 @@ from narrows.inspect.sql.facts import SessionFacts
 from narrows.inspect.sql.limits import LIMITS
 from narrows.inspect.sql.refused import Refused
 from narrows.inspect.sql.scope import Cell, Shape
+from narrows.model.action import Action
 from narrows.model.resource import Resource
 from narrows.model.snapshot import Relation
 
@@ -29,6 +30,8 @@ class Look:
     """None where its columns cannot be told."""
     reached: Mapping[Resource, frozenset[str]] = field(default_factory=dict)
     hidden: frozenset[Resource] = frozenset()
+    chosen_by: frozenset[Resource] = frozenset()
+    """Labelled columns by which its definition selects, sorts or groups."""
     is_unknown: bool = True
 
 
@@ -61,7 +64,8 @@ def _derive(gather: gathering.Gather, relation: Relation) -> Look:
         pairs = zip(relation.columns, found.cells, strict=True)
         shape = Shape(tuple((column.name, _cell(relation, column.name, cell)) for column, (_, cell) in pairs))
     is_unknown = inner.is_unknown or shape is None
-    return Look(shape, dict(inner.reached), frozenset(inner.hidden), is_unknown)
+    chosen_by = frozenset(each.resource for each in inner.operations.values() if each.action is Action.FILTER)
+    return Look(shape, dict(inner.reached), frozenset(inner.hidden), chosen_by, is_unknown)
 
 
 def _cell(relation: Relation, name: str, cell: Cell) -> Cell:
