@@ -22,7 +22,7 @@ PAIRS, SCHEMAS = 8, 5
 STATEMENTS = 5
 """Of one script, at most."""
 
-LEAST_ANSWERED, LEAST_MASKED = 0.40, 0.15
+LEAST_ANSWERED, LEAST_MASKED = 0.45, 0.07
 """Shares of the statements that are answered with rows, and with rows in which the constant mask stands."""
 
 

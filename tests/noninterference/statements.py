@@ -242,6 +242,7 @@ class _Making:
             scalar = queries.scalar(column.kind, Scope(), 1, is_clean=False)
             self.turns.append(plain(f"update {table.alias} set {column.name} = ({scalar.text}) where true"))
         changed = tuple(replace(each, is_tainted=each.is_tainted or each == column) for each in table.columns)
+        self.turns.append(plain(f"select * from {table.alias}"))
         temporary = tuple(
             replace(each, columns=changed) if each == table else each for each in self.world.temporary
         )

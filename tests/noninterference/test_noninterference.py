@@ -26,14 +26,14 @@ FOUND_WITHIN = 150
 
 @pytest.fixture(scope="module", params=[15, 18], ids=["pg15", "pg18"])
 def opened(request: pytest.FixtureRequest) -> Iterator[World]:
-    with world.opened(request.param, [[edges.SCHEMA], *run.pool(SEED)]) as found:
+    with world.opened(request.param, run.pool(SEED), [edges.SCHEMA]) as found:
         yield found
 
 
 @pytest.mark.parametrize("edge", edges.Edge)
 def test_what_is_known_to_be_open(opened: World, edge: edges.Edge) -> None:
     """Where this fails by telling nothing, take the edge out of `edges.OPEN`: the generator tries it then."""
-    pair, schema = opened.schemas[0]
+    pair, (schema,) = opened.fixed, opened.fixed.schemas
     turns = [plain("set search_path = edges"), *map(plain, edges.STATEMENTS[edge])]
     one, other = opened.play(pair, Script(schema, tuple(turns)))
     telling = [

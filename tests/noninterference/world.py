@@ -94,7 +94,9 @@ class World:
 
     def __init__(self, server: Postgres, directory: Path, pairs: Sequence[Pair]) -> None:
         self.server, self.pairs = server, pairs
-        self.schemas = [(pair, each) for pair in pairs for each in pair.schemas]
+        self.fixed, *random = pairs
+        self.schemas = [(pair, each) for pair in random for each in pair.schemas]
+        """What random scripts run over."""
         self._directory = directory / "gateway"
         self._port = processes.free_port()
         self._write()
@@ -236,11 +238,13 @@ class World:
 
 
 @contextlib.contextmanager
-def opened(version: int, pool: Sequence[Sequence[Schema]]) -> Iterator[World]:
-    """A server, a gateway and these schemas, each list of them in a pair of databases."""
+def opened(version: int, pool: Sequence[Sequence[Schema]], fixed: Sequence[Schema] = ()) -> Iterator[World]:
+    """A server, a gateway and these schemas, each list of them in a pair of databases; `fixed` in one of their own."""
     with postgres.started(version, _SETTINGS) as server:
         server.login("app")
-        pairs = [load(server, at, schemas, is_analysed=not at % 2) for at, schemas in enumerate(pool)]
+        pairs = [
+            load(server, at, schemas, is_analysed=not at % 2) for at, schemas in enumerate([fixed, *pool])
+        ]
         directory = processes.scratch_directory("twins")
         try:
             world = World(server, directory, pairs)

@@ -23,11 +23,10 @@ _PLANT = (
     f" to_char(g * {_STEP} / 1000000, 'FM000') || '-' || to_char(g * {_STEP} / 10000 % 100, 'FM00') || '-'"
     f" || to_char(g * {_STEP} % 10000, 'FM0000') FROM generate_series(0, {_ANCHORS - 1}) g ON CONFLICT DO NOTHING"
 )
-_WRITTEN_OUT = (
-    "INSERT INTO customers (id, name, ssn) VALUES "
-    + ", ".join(f"({_FIRST_ANCHOR + g}, 'x', '{SSN.text(g * _STEP)}')" for g in range(_ANCHORS))
-    + " ON CONFLICT DO NOTHING"
+_WRITTEN_OUT = "INSERT INTO customers (id, name, ssn) VALUES " + ", ".join(
+    f"({_FIRST_ANCHOR + g}, 'x', '{SSN.text(g * _STEP)}')" for g in range(_ANCHORS)
 )
+_NONE = f"DELETE FROM customers WHERE id >= {_FIRST_ANCHOR}"
 _NO_HASH = "SET enable_hashagg = off"
 _NO_SCAN = "SET enable_seqscan = off"
 _NO_BITMAP = "SET enable_bitmapscan = off"
@@ -134,7 +133,7 @@ ORACLE = Oracle(
             anchored=True,
         ),
         ordered("anchored", _PLANT, "SELECT id FROM customers ORDER BY ssn", anchored=True),
-        ordered("anchored by constants", _WRITTEN_OUT, "SELECT id FROM customers ORDER BY ssn", anchored=True),
+        ordered("anchored by constants", _NONE, _WRITTEN_OUT, "SELECT id FROM customers ORDER BY ssn", anchored=True),
         ordered(
             "merge join",
             "SET enable_hashjoin = off",
@@ -150,6 +149,7 @@ ORACLE = Oracle(
         ),
         ordered(
             "merge join, anchored",
+            _NONE,
             _WRITTEN_OUT,
             "SET enable_hashjoin = off",
             "SET enable_nestloop = off",

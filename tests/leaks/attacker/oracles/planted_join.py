@@ -14,15 +14,30 @@ from tests.leaks.attacker.prey import Prey
 from tests.leaks.attacker.space import DOB
 
 _FIRST = 400_000
-_BY_SERIES = (
-    f"INSERT INTO customers (id, name, dob) SELECT {_FIRST} + g, 'x', date '{DOB.text(0)}' + g"
-    f" FROM generate_series(0, {DOB.size - 1}) g ON CONFLICT DO NOTHING"
-)
+_AT_ONCE = 1000
 _BY_CONSTANTS = (
-    "INSERT INTO customers (id, name, dob) VALUES "
-    + ", ".join(f"({_FIRST + day}, 'x', '{DOB.text(day)}')" for day in range(DOB.size))
-    + " ON CONFLICT DO NOTHING"
+    f"DELETE FROM customers WHERE id >= {_FIRST}",
+    *(
+        "INSERT INTO customers (id, name, dob) VALUES "
+        + ", ".join(
+            f"({_FIRST + day}, 'x', '{DOB.text(day)}')" for day in range(low, min(low + _AT_ONCE, DOB.size))
+        )
+        for low in range(0, DOB.size, _AT_ONCE)
+    ),
 )
+_BY_SERIES = (
+    f"DELETE FROM customers WHERE id >= {_FIRST}",
+    (
+        f"INSERT INTO customers (id, name, dob) SELECT {_FIRST} + g, 'x', date '{DOB.text(0)}' + g"
+        f" FROM generate_series(0, {DOB.size - 1}) g"
+    ),
+)
+_BY_COPIES = (
+    "CREATE TEMP TABLE days<n> AS SELECT g AS n, date '1940-01-01' + g AS d FROM generate_series(0, 25567) g",
+    f"DELETE FROM customers WHERE id >= {_FIRST}",
+    f"INSERT INTO customers (id, name, dob) SELECT {_FIRST} + n, 'x', d FROM days<n>",
+)
+"""Written out, made, and kept first in a table of one's own."""
 
 
 def planted(name: str, *texts: str) -> Harvest:
@@ -47,13 +62,14 @@ ORACLE = Oracle(
     "planted-join",
     "equality with rows of one's own in the labelled column",
     (
-        planted("join", _BY_SERIES, f"SELECT c.id, p.id FROM customers c JOIN customers p ON c.dob = p.dob WHERE {_THEIRS}"),
-        planted("join, by constants", _BY_CONSTANTS, f"SELECT c.id, p.id FROM customers c JOIN customers p ON c.dob = p.dob WHERE {_THEIRS}"),
-        planted("USING", _BY_SERIES, f"SELECT c.id, p.id FROM customers c JOIN customers p USING (dob) WHERE {_THEIRS}"),
-        planted("WHERE", _BY_SERIES, f"SELECT c.id, p.id FROM customers c, customers p WHERE c.dob = p.dob AND {_THEIRS}"),
-        planted("scalar subquery", _BY_SERIES, f"SELECT c.id, (SELECT min(p.id) FROM customers p WHERE p.dob = c.dob AND p.id >= {_FIRST}) FROM customers c WHERE c.id BETWEEN 501 AND 2000"),
-        planted("window", _BY_SERIES, "SELECT q.id, q.p FROM (SELECT id, max(id) OVER (PARTITION BY dob) p FROM customers) q WHERE q.id BETWEEN 501 AND 2000"),
-        planted("GROUP BY", _BY_SERIES, "SELECT unnest(array_agg(id ORDER BY id)), max(id) FROM customers WHERE id > 500 GROUP BY dob HAVING min(id) <= 2000"),
-        planted("UPDATE FROM", _BY_SERIES, f"UPDATE customers c SET vip = c.vip FROM customers p WHERE c.dob = p.dob AND {_THEIRS} RETURNING c.id, p.id"),
+        planted("join, of a series", *_BY_SERIES, f"SELECT c.id, p.id FROM customers c JOIN customers p ON c.dob = p.dob WHERE {_THEIRS}"),
+        planted("join", *_BY_CONSTANTS, f"SELECT c.id, p.id FROM customers c JOIN customers p ON c.dob = p.dob WHERE {_THEIRS}"),
+        planted("join, of a table", *_BY_COPIES, f"SELECT c.id, p.id FROM customers c JOIN customers p ON c.dob = p.dob WHERE {_THEIRS}"),
+        planted("USING", *_BY_CONSTANTS, f"SELECT c.id, p.id FROM customers c JOIN customers p USING (dob) WHERE {_THEIRS}"),
+        planted("WHERE", *_BY_CONSTANTS, f"SELECT c.id, p.id FROM customers c, customers p WHERE c.dob = p.dob AND {_THEIRS}"),
+        planted("scalar subquery", *_BY_CONSTANTS, f"SELECT c.id, (SELECT min(p.id) FROM customers p WHERE p.dob = c.dob AND p.id >= {_FIRST}) FROM customers c WHERE c.id BETWEEN 501 AND 2000"),
+        planted("window", *_BY_CONSTANTS, "SELECT q.id, q.p FROM (SELECT id, max(id) OVER (PARTITION BY dob) p FROM customers) q WHERE q.id BETWEEN 501 AND 2000"),
+        planted("GROUP BY", *_BY_CONSTANTS, "SELECT unnest(array_agg(id ORDER BY id)), max(id) FROM customers WHERE id > 500 GROUP BY dob HAVING min(id) <= 2000"),
+        planted("UPDATE FROM", *_BY_CONSTANTS, f"UPDATE customers c SET vip = c.vip FROM customers p WHERE c.dob = p.dob AND {_THEIRS} RETURNING c.id, p.id"),
     ),
 )  # fmt: skip

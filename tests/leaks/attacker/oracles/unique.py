@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Sequence
 
 from tests.leaks.attacker.asking import Answer, Asker, Say
 from tests.leaks.attacker.conditions import USUAL
@@ -36,6 +38,39 @@ def guesses(name: str, *texts: str) -> Harvest:
     return Harvest(name, collect)
 
 
+def tried(name: str, text: str, at_once: int) -> Harvest:
+    """Cards tried a few at a time, by whether the INSERT fails."""
+
+    def collect(asker: Asker, prey: Prey, budget: int, rng: random.Random) -> Presence | None:
+        learned, start, own = Presence(CARD, len(SECRET)), asker.used, set(prey.own(CARD).values())
+        with asker.rehearsing():
+            asker.ask([Say(_CLEAR)])
+            if not _fails(asker, text, [min(own)]) or _fails(asker, text, []):
+                return None
+        for low in rng.sample(range(0, CARD.size, at_once), CARD.size // at_once):
+            if asker.used - start >= budget:
+                break
+            chunk = [number for number in range(low, low + at_once) if number not in own]
+            if not _fails(asker, text, chunk):
+                learned.absent.append((low, low + at_once))
+            elif len(chunk) == 1:
+                learned.present.add(chunk[0])
+        return learned
+
+    return Harvest(name, collect)
+
+
+def _fails(asker: Asker, text: str, numbers: Sequence[int]) -> bool:
+    """Beside a card that nobody can have, so that there is always a row."""
+    rows = [f"({next(_FRESH)}, 'x', 'none {next(_FRESH)}')"]
+    rows += [f"({next(_FRESH)}, 'x', '{CARD.text(number)}')" for number in numbers]
+    answer = asker.ask([Say(text.replace("<rows>", ", ".join(rows)))])
+    return any(kind == "E" for kind, _ in answer.replies[0])
+
+
+_FRESH = itertools.count(10_000_000)
+
+
 def _stored(answer: Answer) -> set[int]:
     return {int(row[0] or 0) - _FIRST for row in answer.rows if (row[0] or "").isdigit()}
 
@@ -60,6 +95,8 @@ ORACLE = Oracle(
     "unique",
     "unique, foreign-key, check and NOT NULL violations",
     (
+        tried("one by one", _CONSTANTS, 1),
+        tried("twenty at a time", _CONSTANTS, 20),
         guesses("constants", f"{_CONSTANTS} ON CONFLICT (card) DO NOTHING RETURNING id", _CLEAR),
         guesses("series", f"{_SERIES} ON CONFLICT (card) DO NOTHING RETURNING id", _CLEAR),
         guesses("any conflict", f"{_CONSTANTS} ON CONFLICT DO NOTHING", _READ, _CLEAR),
