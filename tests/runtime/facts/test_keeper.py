@@ -135,6 +135,7 @@ async def test_a_cancelled_waiter_does_not_harm_the_others(world: World) -> None
 
 
 async def test_a_poll_finds_what_changed_around_us(world: World) -> None:
+    world.keeper.retain(HOME)
     before = await world.keeper.get(HOME)
     await world.keeper.poll()
     assert world.seen == [before]
@@ -209,6 +210,21 @@ async def test_what_nobody_uses_is_let_go(world: World) -> None:
     world.now += LIMITS.idle_s + 1
     await world.keeper.poll()
     assert world.keeper.statuses() == []
+
+
+async def test_no_connection_stays_where_no_session_is(world: World) -> None:
+    """What is known stays, and is compared on the beat over a connection that is closed again."""
+    world.keeper.retain(HOME)
+    await world.keeper.get(HOME)
+    await world.keeper.poll()
+    assert world.server.open == 1
+    world.keeper.release(HOME)
+    await world.until(lambda: world.server.open == 0)
+    assert world.keeper.current(HOME) is not None
+    world.schemas.append("fresh")
+    await world.keeper.poll()
+    assert len(world.seen) == 2
+    await world.until(lambda: world.server.open == 0)
 
 
 async def test_a_changed_configuration_reads_over_a_new_connection(world: World) -> None:

@@ -1,7 +1,8 @@
 """Keeps the snapshot of every database in use: read when first needed, again when told, compared on a beat.
 
 Laws: who waits for a reading gets one that began after he asked; waiters share one reading, and its failure; what is
-known to be outdated is not served; what could not be confirmed is served for `stale_limit_s` and no longer.
+known to be outdated is not served; what could not be confirmed is served for `stale_limit_s` and no longer; no
+connection stays open to a database that nobody retains, or nobody could drop it.
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ class SnapshotKeeper:
         entry = self._entry(place)
         entry.retained -= 1
         entry.used_at = self._now()
+        self._let_go(entry)
 
     def forget(self, place: Place) -> None:
         """The connection's configuration changed: read anew, over a new connection, when next needed."""
@@ -209,6 +211,12 @@ class SnapshotKeeper:
     async def _compare(self, entry: _Entry) -> None:
         async with entry.lock:
             await self._serve(entry)
+        self._let_go(entry)
+
+    def _let_go(self, entry: _Entry) -> None:
+        """Close the connection where no session needs it; a reading under way is closed on the next beat."""
+        if not entry.retained and not entry.lock.locked():
+            self._disconnect(entry)
 
     async def _serve(self, entry: _Entry) -> None:
         """One reading for every ticket given out so far; cancelled, it serves none."""
