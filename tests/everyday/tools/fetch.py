@@ -1,6 +1,7 @@
 """Brings dbt and Django into a virtual environment of their own, and pgjdbc from Maven, once for all runs.
 
-Laws: what is installed is what the lock file names, by hash; the environment's name has the lock's hash in it, so
+Laws: what is installed is what the lock file names, by hash, and nothing beside it; the environment bears the hash of
+the lock in its name, so
 that another lock is another environment.
 """
 
@@ -30,7 +31,14 @@ def python_tools() -> Path:
         if not (found / "complete").exists():
             shutil.rmtree(found, ignore_errors=True)
             _run(sys.executable, "-m", "venv", str(found))
-            options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK))
+            options = (
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--require-hashes",
+                "-r",
+                str(LOCK),
+            )
             _run(str(found / "bin" / "pip"), "install", *options)
             (found / "complete").touch()
     return found / "bin"
