@@ -39,7 +39,7 @@ check: install ## format, lint, types, import contracts and the pure tests: unde
 	$(BIN)/pytest -n $(WORKERS) -m "not server and not slow"
 
 test: check system ## everything: check, then the tests with real servers and clients
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "server or slow" --reruns 1
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "server or slow" --reruns 1 --ignore tests/everyday --ignore tests/noninterference
 
 soak: system ## ten minutes of pgbench in three modes, with the memory measured (MINUTES=10)
 	@$(BIN)/python -m tests.soak $(ARGS)

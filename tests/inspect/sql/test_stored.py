@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from narrows.inspect import sql
+from narrows.inspect.sql.overlay import EMPTY, MAX_RELATIONS, Overlaid
 from narrows.model.snapshot import Function
 from tests.inspect.sql.sample import SNAPSHOT, VIEW, analyse, marks, operations
 
@@ -163,6 +164,15 @@ def test_a_child_generates_nothing_from_what_it_inherits() -> None:
     assert marks(analyse(made)) == "EFFECT_UNDECIDED"
     attach = analyse("alter table events attach partition scratch default")
     assert attach.parts[0].is_doubtful
+
+
+def test_what_a_session_makes_is_bounded() -> None:
+    overlay = EMPTY
+    for number in range(MAX_RELATIONS + 1):
+        overlay = overlay.with_relation("pg_temp", f"t{number}", Overlaid())
+    state = sql.SessionState(sql.SessionFacts(overlay=overlay))
+    assert marks(analyse("create temp table more(a int)", state)) == "TOO_COMPLEX"
+    assert analyse("drop table t1", state).refusal is None
 
 
 def test_a_labelled_value_is_no_parameter_of_execute() -> None:

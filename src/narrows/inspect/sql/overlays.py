@@ -13,9 +13,10 @@ from narrows.inspect.sql.draft import Draft
 from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.names import Found, Nature
 from narrows.inspect.sql.overlay import CLEAN, TEMP, Column, Overlaid, Taint, made_of
-from narrows.inspect.sql.refused import undecided
+from narrows.inspect.sql.refused import Refused, undecided
 from narrows.inspect.sql.scope import Shape
 from narrows.inspect.sql.tree import Node
+from narrows.model.reason import Reason
 
 
 def of_shape(
@@ -31,6 +32,10 @@ def of_shape(
 def made(draft: Draft, found: Found, range_var: Node, relation: Overlaid, *, is_new: bool = True) -> None:
     """The statement makes this relation."""
     names = draft.gather.names
+    if names.overlay.is_too_large:
+        raise Refused(
+            Reason.TOO_COMPLEX, "the session has as many temporary and changed relations as it may; drop some"
+        )
     if "schemaname" not in range_var and not found.is_temp and names.may_be_temp:
         return  # it may be temporary or not: nobody knows what its name stands for
     draft.is_doubtful = False
