@@ -166,6 +166,23 @@ def test_a_child_generates_nothing_from_what_it_inherits() -> None:
     assert attach.parts[0].is_doubtful
 
 
+RETURNED = [
+    "insert into k(v) select ssn from customers returning v",
+    "insert into k(v) select ssn from customers returning *",
+    "insert into k as x(v) select ssn from customers returning x.v",
+    "update k set v = (select ssn from customers where id = 1) returning v",
+    "with x as (insert into k(v) select ssn from customers returning v) select * from x",
+]
+
+
+@pytest.mark.parametrize("text", RETURNED)
+def test_what_a_statement_stores_shows_in_what_it_returns(text: str) -> None:
+    analysis = analyse(text, after("create temp table k(v text)"))
+    outputs = analysis.parts[0].reach.outputs or ()
+    assert outputs
+    assert all({column.path[4] for column in output.columns} == {"ssn"} for output in outputs)
+
+
 def test_what_a_session_makes_is_bounded() -> None:
     overlay = EMPTY
     for number in range(MAX_RELATIONS + 1):

@@ -13,7 +13,7 @@ from narrows.inspect.sql.gather import Gather
 from narrows.inspect.sql.labelled import CLEAN, Taint
 from narrows.inspect.sql.names import Found
 from narrows.inspect.sql.refused import undecided
-from narrows.inspect.sql.scope import Scope, Shape, make_source
+from narrows.inspect.sql.scope import Cell, Scope, Shape, Source, make_source
 from narrows.inspect.sql.tree import Node, strings
 from narrows.model.action import Action
 
@@ -214,13 +214,31 @@ def _merged_keys(gather: Gather, found: Found, names: list[str]) -> None:
     gather.filter(frozenset(labelled[name] for name in names if name in labelled), "key")
 
 
+def _written(gather: Gather, target: Source, name: str) -> Source:
+    """The rows as they are afterwards: what this statement stores in a temporary relation shows at once."""
+    stored = gather.written.get(name)
+    if stored is None:
+        return target
+    anything = CLEAN.union(*stored.values())
+    cells = tuple(
+        (column, Cell(cell.taint | anything, is_overlaid=True)) for column, cell in target.shape.cells
+    )
+    rest = None if target.shape.rest is None else target.shape.rest | anything
+    shape = Shape(cells, rest, target.shape.exports)
+    return make_source(target.alias, shape, has_system_columns=target.has_system_columns)
+
+
 def _returning(
     gather: Gather, fields: Node, scope: Scope, where: Node | None, *, is_bounded: bool = False
 ) -> Shape:
     clause = fields.get("returningClause")
     if clause is None:
         return Shape()
-    target = scope.sources[0]
+    target = _written(gather, scope.sources[0], fields["relation"]["relname"])
+    if target is not scope.sources[0]:
+        is_open = scope.stars[0].rest is not None
+        first = Shape((), scope.stars[0].taint | target.shape.taint) if is_open else target.shape
+        scope.sources[0], scope.stars[0] = target, first
     for each in sources.lookup(gather, fields["relation"]):
         relations.touch(gather, Action.SELECT, each)
     aliases = {"old": "old", "new": "new"}
