@@ -25,7 +25,7 @@ def test_a_view_made_by_one_session_is_known_to_another_at_once(shop15: Database
             for n in range(20):
                 frank.execute(f"create view v{n} as select id, name as plain, ssn as harmless from customers")
                 row = alice.execute(f"select harmless from v{n} order by id limit 1").fetchone()
-                assert row == ("***",)
+                assert row == ("*******1120",)  # what the column itself shows this caller
 
 
 def test_names_resolve_by_the_path_of_the_role_that_a_group_uses(shop15: Database) -> None:
